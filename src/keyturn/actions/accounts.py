@@ -1,0 +1,244 @@
+"""Accounts: made by an operator or by the one-time link, seen and changed by their owners, suspended by an operator."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from keyturn.actions import audit, grants, sign_in
+from keyturn.actions.env import Gone, Invalid, NotFound, Refused
+from keyturn.core import decide, password, policy, token
+from keyturn.core.credential import Account
+from keyturn.core.policy import Event, Kind
+
+if TYPE_CHECKING:
+    from keyturn.actions.env import By, Env
+    from keyturn.actions.grants import Credential
+    from keyturn.core.credential import Principal
+    from keyturn.core.lifecycle import Ending
+    from keyturn.store.interface import Tx
+
+EMAIL_LONGEST = 254  # RFC 5321 4.5.3.1.3, less the brackets
+# One @, no white space or control characters, a dot-separated domain. What mail servers really take only a mail can tell.
+# No colon or quote: Basic authentication and netrc carry the address.
+_EMAIL = re.compile(
+    r"[^@\s\x00-\x1f\x7f:\"'\\<>(),;]{1,64}@[^@\s\x00-\x1f\x7f:\"'\\<>(),;.]+(\.[^@\s\x00-\x1f\x7f:\"'\\<>(),;.]+)*"
+)
+
+
+def clean_email(email: object) -> str:
+    """The address to store. Raises Invalid when it is none."""
+    if not isinstance(email, str) or len(email) > EMAIL_LONGEST or not _EMAIL.fullmatch(email.strip()):
+        raise Invalid("email", "that is not an e-mail address")
+    return email.strip()
+
+
+def clean_name(name: object) -> str | None:
+    """The name to store; None is no name. Raises Invalid for another type or a length over 200."""
+    if name is None:
+        return None
+    if not isinstance(name, str) or len(name) > 200:
+        raise Invalid("name", "name must be a string of at most 200 characters, or null")
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split()) or None
+
+
+def clean_password(text: object, *context: str | None) -> str:
+    """The new password. Raises Invalid with what is wrong with it."""
+    if not isinstance(text, str):
+        raise Invalid("password", "the password must be a string")
+    problem = password.what_is_wrong(text, *(word for word in context if word))
+    if problem:
+        raise Invalid("password", problem)
+    return text
+
+
+def create(env: Env, by: By, *, email: str, new_password: str, name: str | None = None, admin: bool = False) -> Account:
+    """A new account. Raises Invalid for a bad or taken e-mail and a bad password; then nothing was made."""
+    email, name = clean_email(email), clean_name(name)
+    hashed = env.passwords.hash(clean_password(new_password, email, name))
+    with env.store.writing() as tx:
+        return _add(env, tx, by, email, name, hashed, admin=admin)
+
+
+def _add(env: Env, tx: Tx, by: By, email: str, name: str | None, hashed: str, *, admin: bool) -> Account:
+    now = env.clock()
+    account = Account(env.new_id(), email, name, admin, created_at=now, updated_at=now)
+    if tx.account_by_email(email) is not None:
+        raise Invalid("email", f"there is an account with the e-mail {email} already")
+    tx.add_account(account, hashed)
+    audit.record(env, tx, by, "account.create", account_id=account.id, admin=admin)
+    return account
+
+
+def open_setup(env: Env) -> str | None:
+    """The secret of a new one-time link that makes the first account; None when there is an account already.
+
+    Earlier links end.
+    """
+    with env.store.writing() as tx:
+        if tx.count_accounts():
+            return None
+        secret = token.make("setup", env.random_bytes)
+        tx.set_setup_link(token.digest(secret), env.clock() + timedelta(seconds=policy.SETUP_LINK))
+        return secret
+
+
+def check_setup(env: Env, secret: str) -> None:
+    """Raises Gone unless ``secret`` is that of the living set-up link and no account exists."""
+    with env.store.reading() as tx:
+        _check_setup(env, tx, secret)
+
+
+def _check_setup(env: Env, tx: Tx, secret: str) -> None:
+    link = tx.setup_link()
+    if (
+        link is None
+        or tx.count_accounts()
+        or not hmac.compare_digest(link[0], token.digest(secret))
+        or link[1] <= env.clock()
+    ):
+        raise Gone(
+            "This set-up link was used, or has run out. Restarting the server without accounts prints a new one."
+        )
+
+
+def create_first(env: Env, by: By, secret: str, *, email: str, name: str | None, new_password: str) -> Account:
+    """The first account, an admin's, by the one-time link. Raises Gone and Invalid; the link then stays good."""
+    check_setup(env, secret)  # before the dear hash
+    email, name = clean_email(email), clean_name(name)
+    hashed = env.passwords.hash(clean_password(new_password, email, name))
+    with env.store.writing() as tx:
+        _check_setup(env, tx, secret)  # again, now that nobody else can use it
+        account = _add(env, tx, by, email, name, hashed, admin=True)
+        tx.set_setup_link(None, None)
+        return account
+
+
+def info(env: Env, principal: Principal) -> Account:
+    """The account that acts."""
+    with env.store.reading() as tx:
+        account = tx.account(principal.account_id)
+        if account is None:
+            raise NotFound("account")
+        return account
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An account after a change, with what the change ended and made."""
+
+    account: Account
+    endings: list[Ending]
+    api_key: Credential | None = None
+    """The new API key, where a password change ended the old one."""
+
+
+def update(env: Env, by: By, principal: Principal, changes: dict[str, object]) -> Account:
+    """Changes name, allow_tracking and beta, which need no password; what else ``changes`` has is left alone.
+
+    Raises Invalid; then nothing was changed.
+    """
+    wanted: dict[str, object] = {}
+    if "name" in changes:
+        wanted["name"] = clean_name(changes["name"])
+    for flag in ("allow_tracking", "beta"):
+        if changes.get(flag) is not None:
+            if not isinstance(changes[flag], bool):
+                raise Invalid(flag, f"{flag} must be true or false")
+            wanted[flag] = changes[flag]
+    with env.store.writing() as tx:
+        if wanted:
+            tx.change_account(principal.account_id, **wanted, updated_at=env.clock())
+            audit.record(env, tx, by, "account.update", fields=sorted(wanted))
+        account = tx.account(principal.account_id)
+        assert account is not None
+        return account
+
+
+def change_email(env: Env, by: By, principal: Principal, *, current_password: object, email: object) -> Account:
+    """Another e-mail address for the account; its password has to be right. Raises Refused, Throttled, Invalid."""
+    cleaned = clean_email(email)
+    proven = _prove(env, by, principal, current_password)
+    with env.store.writing() as tx:
+        current = sign_in.still_the_same(tx.account(proven.id, lock=True), proven)
+        other = tx.account_by_email(cleaned)
+        if other is not None and other.id != current.id:
+            raise Invalid("email", "that e-mail address cannot be taken")
+        tx.change_account(current.id, email=cleaned, updated_at=env.clock())
+        audit.record(env, tx, by, "account.email_change", before=current.email, after=cleaned)
+        account = tx.account(current.id)
+        assert account is not None
+        return account
+
+
+def change_password(
+    env: Env, by: By, principal: Principal, *, current_password: object, new_password: object
+) -> Changed:
+    """Another password, and all that the policy says dies of it; the credential that acts lives.
+
+    One transaction: nobody sees the new password with the old logins. Raises Refused for a wrong current password, Throttled,
+    Invalid for a bad new one.
+    """
+    with env.store.reading() as tx:
+        account = tx.account(principal.account_id)
+    if account is None:
+        raise NotFound("account")
+    cleaned = clean_password(new_password, account.email, account.name)
+    proven = _prove(env, by, principal, current_password)
+    hashed = env.passwords.hash(cleaned)
+    with env.store.writing() as tx:
+        current = sign_in.still_the_same(tx.account(proven.id, lock=True), proven)
+        version = current.credential_version + 1
+        tx.change_account(current.id, password_hash=hashed, credential_version=version, updated_at=env.clock())
+        audit.record(env, tx, by, "account.password_change", account_id=current.id)
+        endings = grants.end(env, tx, by, Event.PASSWORD_CHANGE, current.id)
+        key = None
+        if any(ending.replaced for ending in endings):
+            key = grants.mint(env, tx, by, current, Kind.API_KEY, scopes=("global",), description="API key")
+        changed = tx.account(current.id)
+        assert changed is not None
+        return Changed(changed, endings, key)
+
+
+def _prove(env: Env, by: By, principal: Principal, current_password: object) -> Account:
+    """The acting account, its password proven anew: throttled and audited like a sign-in."""
+    if not isinstance(current_password, str) or not current_password:
+        raise Invalid("password", "give the account's current password")
+    account = sign_in.check_password(env, by, principal.email, current_password)
+    if account.id != principal.account_id:
+        raise Refused(decide.unproven("wrong_password"))
+    return account
+
+
+def suspend(env: Env, by: By, email: str) -> tuple[Account, list[Ending]]:
+    """Suspends the account: it cannot sign in, and its credentials end. Raises NotFound."""
+    with env.store.writing() as tx:
+        account = tx.account_by_email(email)
+        if account is None:
+            raise NotFound("account")
+        account = tx.account(account.id, lock=True)
+        assert account is not None
+        if account.suspended_at is None:
+            tx.change_account(account.id, suspended_at=env.clock(), updated_at=env.clock())
+            audit.record(env, tx, by, "account.suspend", account_id=account.id)
+        endings = grants.end(env, tx, by, Event.SUSPEND, account.id)
+        suspended = tx.account(account.id)
+        assert suspended is not None
+        return suspended, endings
+
+
+def unsuspend(env: Env, by: By, email: str) -> Account:
+    """Lets a suspended account sign in again. What ended stays ended. Raises NotFound."""
+    with env.store.writing() as tx:
+        account = tx.account_by_email(email)
+        if account is None:
+            raise NotFound("account")
+        if account.suspended_at is not None:
+            tx.change_account(account.id, suspended_at=None, updated_at=env.clock())
+            audit.record(env, tx, by, "account.unsuspend", account_id=account.id)
+        current = tx.account(account.id)
+        assert current is not None
+        return current

@@ -1,0 +1,32 @@
+"""The hot path: from the text that was presented to who it speaks for. Keep it short."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyturn.core import decide, token
+from keyturn.core.credential import Principal
+
+if TYPE_CHECKING:
+    from keyturn.actions.env import Env
+    from keyturn.core.credential import Deny
+
+
+def authenticate(env: Env, text: str) -> Principal | Deny:
+    """Who the API token ``text`` speaks for, or why it is refused. One indexed look-up; nothing is written.
+
+    A text whose checksum is wrong was never a token of ours: it is told what is wrong with it, without a look-up.
+    """
+    if not token.is_token(text):
+        return decide.malformed(text)
+    if token.KINDS[text[:4]] not in decide.API_KINDS:
+        return decide.unproven("wrong_kind")
+    return decide.authenticate(env.store.find_token(token.digest(text)), env.clock())
+
+
+def web_session(env: Env, text: str) -> Principal | None:
+    """Whose browser session the cookie ``text`` is; None when it is dead or no session."""
+    if not token.is_token(text) or token.kind_of(text) != "web":
+        return None
+    answer = decide.authenticate(env.store.find_token(token.digest(text)), env.clock())
+    return answer if isinstance(answer, Principal) else None

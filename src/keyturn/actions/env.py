@@ -1,0 +1,109 @@
+"""Env: the only way from actions to the outside. And By: who asks, from where. And the problems that actions raise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from keyturn.core import policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from keyturn.core.credential import Deny, Principal
+    from keyturn.store.interface import Store
+
+
+class Passwords(Protocol):
+    """Hashes passwords so that guessing is dear."""
+
+    def hash(self, password: str) -> str: ...
+    def verify(self, hashed: str | None, password: str) -> bool:
+        """Whether it is the password; with None as the hash it takes as long and says no."""
+        ...
+
+    def outdated(self, hashed: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an operator can set, in force."""
+
+    api_requests_per_hour: int = policy.RATE_LIMIT
+    """An account's; 0 is no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """Everything an action may touch besides its arguments."""
+
+    store: Store
+    clock: Callable[[], datetime]
+    """Now, aware, UTC."""
+    random_bytes: Callable[[int], bytes]
+    """n bytes from a cryptographic source."""
+    passwords: Passwords
+    limits: Limits = field(default_factory=Limits)
+
+    def new_id(self) -> str:
+        """A UUIDv7 [RFC 9562 5.7]: ids sort in the order of making, which keeps indexes and pages in order too."""
+        milliseconds = int(self.clock().timestamp() * 1000)
+        number = (milliseconds << 80) | int.from_bytes(self.random_bytes(10), "big")
+        number = number & ~(0xF << 76) | (0x7 << 76)
+        number = number & ~(0x3 << 62) | (0x2 << 62)
+        text = f"{number:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who asks: the credential that acts, if any, and where the request came from, for the audit trail."""
+
+    principal: Principal | None = None
+    address: str = ""
+    agent: str = ""
+    request_id: str = ""
+
+
+class Problem(Exception):
+    """A request that cannot be carried out. The faces turn each kind into their own form of refusal."""
+
+
+class Refused(Problem):
+    """Not authenticated or not allowed: why is in ``deny``."""
+
+    def __init__(self, deny: Deny, *, forbidden: bool = False) -> None:
+        super().__init__(deny.message)
+        self.deny = deny
+        self.forbidden = forbidden
+        """Who it is was proven, but it may not."""
+
+
+class NotFound(Problem):
+    """There is no such thing, or it is another's; the two look the same."""
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(f"Couldn't find that {resource.replace('_', ' ')}.")
+        self.resource = resource
+
+
+class Invalid(Problem):
+    """A value that cannot be taken. ``field`` names it."""
+
+    def __init__(self, field_name: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field_name
+
+
+class Gone(Problem):
+    """It was there, once, and was used up or ran out."""
+
+
+class Throttled(Problem):
+    """Too many tries; ``after`` is how long to wait."""
+
+    def __init__(self, message: str, after: timedelta) -> None:
+        super().__init__(message)
+        self.after = after

@@ -1,0 +1,139 @@
+"""The nouns: accounts, grants and tokens, as frozen values. Times are aware UTC datetimes.
+
+A *grant* is the right that somebody gave (a login, an authorization, the API key, a browser session); a *token* is a secret that
+exercises it. Rotating an authorization replaces its token and keeps its grant. Ending is a stamp with a reason, never a
+removal, so that the dead stay explainable.
+
+Found and Principal are named tuples and not data classes: they are made on every request, at a fifth of the cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from keyturn.core.policy import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who can sign in."""
+
+    id: str
+    email: str
+    name: str | None
+    admin: bool
+    created_at: datetime
+    updated_at: datetime
+    last_login_at: datetime | None = None
+    suspended_at: datetime | None = None
+    allow_tracking: bool = True
+    beta: bool = False
+    federated: bool = False
+    credential_version: int = 1
+    """Counts password changes: a mint begun under an older one must not finish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right given by an account to whoever holds one of its tokens."""
+
+    id: str
+    account_id: str
+    kind: Kind
+    scopes: tuple[str, ...]
+    description: str
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended_reason: str | None = None
+    ended_by: str | None = None
+    """The account that ended it; None: nobody did, it expired."""
+    address: str = ""
+    """Where it was made from."""
+    agent: str = ""
+
+    def ended_by_then(self, now: datetime) -> bool:
+        """Whether it is over at ``now``, stamped or expired."""
+        return self.ended_at is not None or (self.expires_at is not None and self.expires_at <= now)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A secret of a grant, without the secret: what was kept of it."""
+
+    id: str
+    grant_id: str
+    mask: str
+    created_at: datetime
+    ended_at: datetime | None = None
+    ended_reason: str | None = None
+
+
+class Found(NamedTuple):
+    """What the one indexed look-up by digest answers: a token with its grant and the facts of its account."""
+
+    token_id: str
+    token_ended_at: datetime | None
+    token_ended_reason: str | None
+    grant_id: str
+    kind: str
+    scopes: str
+    description: str
+    expires_at: datetime | None
+    ended_at: datetime | None
+    ended_reason: str | None
+    account_id: str
+    email: str
+    admin: bool
+    suspended_at: datetime | None
+
+
+class Principal(NamedTuple):
+    """Who acts, by which credential: the answer to a genuine and living token."""
+
+    account_id: str
+    email: str
+    admin: bool
+    grant_id: str
+    token_id: str
+    kind: str
+    scopes: tuple[str, ...]
+    description: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """A refusal, as a value. ``reason`` is an id of core.reasons; the rest is what its sentence may tell this presenter."""
+
+    reason: str
+    message: str
+    next: str | None = None
+    ended_at: datetime | None = None
+    credential: tuple[str, str, str] | None = None
+    """Id, kind and description of the dead credential; only for the presenter of the genuine secret."""
+    needed: tuple[str, ...] = ()
+    """The scopes of which one was needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SshKey:
+    """A public key that authenticates git over SSH."""
+
+    id: str
+    account_id: str
+    email: str
+    type: str
+    public_key: str
+    """Type, base64 and comment on one line, as in authorized_keys."""
+    fingerprint: str
+    """MD5 in colon hex, as Heroku's API gives it."""
+    sha256: str
+    """``SHA256:`` and unpadded base64, as OpenSSH prints it."""
+    comment: str
+    created_at: datetime

@@ -1,0 +1,104 @@
+"""Two steps and never one: authenticate (is the secret genuine and alive?), then authorize (may it do this?).
+
+Pure: what was found and the time come in, a Principal or a Deny goes out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyturn.core import policy, reasons, scope, token
+from keyturn.core.credential import Deny, Found, Principal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+# Kinds whose tokens the API takes. A browser session is for pages alone: a stolen cookie must not become an API key.
+API_KINDS = frozenset(
+    {policy.Kind.LOGIN, policy.Kind.API_KEY, policy.Kind.AUTHORIZATION, policy.Kind.SERVICE, policy.Kind.OAUTH, policy.Kind.WORKLOAD}
+)  # fmt: skip
+
+
+def authenticate(found: Found | None, now: datetime) -> Principal | Deny:
+    """Who the token speaks for, or why it does not: an unknown one learns nothing, a genuine one learns all.
+
+    A token that is both expired and short of scope is refused here, as dead: decide dead before forbidden.
+    """
+    if found is None:
+        return unproven("unknown")
+    if found.suspended_at is not None:
+        return dead(found, "owner_suspended", found.suspended_at)
+    if found.token_ended_at is not None:
+        return dead(found, found.token_ended_reason or "rotated", found.token_ended_at)
+    if found.ended_at is not None:
+        return dead(found, found.ended_reason or "revoked_by_owner", found.ended_at)
+    if found.expires_at is not None and found.expires_at <= now:
+        return dead(found, "expired", found.expires_at)
+    return Principal(
+        found.account_id,
+        found.email,
+        found.admin,
+        found.grant_id,
+        found.token_id,
+        found.kind,
+        tuple(found.scopes.split()),
+        found.description,
+        found.expires_at,
+    )
+
+
+def authorize(principal: Principal, permission: str) -> Deny | None:
+    """None when a scope of ``principal`` allows ``permission`` (scope.PERMISSIONS); KeyError for a permission not in the table."""
+    needed = scope.PERMISSIONS[permission]
+    if not needed.isdisjoint(principal.scopes):
+        return None
+    return short_of(principal, tuple(name for name in scope.SCOPES if name in needed))
+
+
+def short_of(principal: Principal, needed: tuple[str, ...]) -> Deny:
+    """The refusal of a living credential that has none of the ``needed`` scopes."""
+    reason = reasons.FORBIDDEN["insufficient_scope"]
+    message = reason.sentence.format(held=", ".join(principal.scopes), needed=" or ".join(needed))
+    return Deny(reason.id, message, reason.next.format(first=needed[0]), needed=needed)
+
+
+def dead(found: Found, reason_id: str, when: datetime) -> Deny:
+    """The refusal of a genuine but dead token, with everything its holder needs to mend it."""
+    reason = reasons.ENDINGS[reason_id]
+    life = policy.LIVES[policy.Kind(found.kind)]
+    name = f" “{found.description}”" if found.description else ""
+    sentence = reason.sentence.format(what=f"This {life.noun}{name}", when=in_words(when))
+    return Deny(
+        reason.id,
+        sentence,
+        reason.next.format(recreate=life.recreate),
+        when,
+        (found.grant_id, found.kind, found.description),
+    )
+
+
+def suspended(when: datetime) -> Deny:
+    """The refusal of a right password or a right approval of an account that is suspended."""
+    return Deny(
+        "owner_suspended",
+        f"This account was suspended on {in_words(when)}.",
+        reasons.ENDINGS["owner_suspended"].next,
+        when,
+    )
+
+
+def unproven(reason_id: str) -> Deny:
+    """The refusal of a presenter of whom nothing is proven."""
+    reason = reasons.UNPROVEN[reason_id]
+    return Deny(reason.id, reason.sentence, reason.next)
+
+
+def malformed(text: str) -> Deny:
+    """The refusal of a text that is no well-formed token; says what is wrong with it and never repeats it."""
+    reason = reasons.UNPROVEN["malformed"]
+    return Deny(reason.id, reason.sentence.format(what=token.what_is_wrong(text)), reason.next)
+
+
+def in_words(when: datetime) -> str:
+    """A moment as people read it: ``21 November 2026 at 09:00 UTC``."""
+    return f"{when.day} {when:%B %Y} at {when:%H:%M} UTC"

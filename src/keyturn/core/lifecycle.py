@@ -1,0 +1,137 @@
+"""When credentials end: at birth (how long will it live?) and at every event (what dies, and why?).
+
+The preview of an event and the event itself call the same ``ends``; so what is foretold is what happens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from keyturn.core import policy
+from keyturn.core.policy import Effect, Event, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from keyturn.core.credential import Grant
+
+
+class TooLong(ValueError):
+    """A life was asked for that the policy does not allow. ``largest`` is the most, in seconds."""
+
+    def __init__(self, message: str, largest: int | None = None) -> None:
+        super().__init__(message)
+        self.largest = largest
+
+
+def seconds_asked(asked: object) -> int | None:
+    """The ``expires_in`` of a request, lenient in form (wire.md 9.3): an integer, a numeric string, or None for the default.
+
+    Raises ValueError, saying what is wrong, for anything else and for what is not in the future.
+    """
+    if asked is None or asked == "":
+        return None
+    if isinstance(asked, str) and asked.strip().isascii() and asked.strip().lstrip("+-").isdigit() and len(asked) <= 20:
+        asked = int(asked)
+    if isinstance(asked, float) and asked.is_integer():
+        asked = int(asked)
+    if isinstance(asked, bool) or not isinstance(asked, int):
+        raise ValueError("expires_in must be a whole number of seconds, or null")
+    if asked < policy.SHORTEST_ASKED:
+        raise ValueError("expires_in must be at least 1 second; to end a credential now, revoke it")
+    return asked
+
+
+def expiry(kind: Kind, asked: int | None, now: datetime, *, sso_since: datetime | None = None) -> datetime | None:
+    """When a credential of ``kind`` made ``now`` expires; None is never.
+
+    ``asked``: seconds, or None for the kind's default. ``sso_since``: when the account last signed in through its identity
+    provider, where it does: logins and browser sessions then end 8 hours after that.
+
+    Raises TooLong when more was asked than the kind may live; nothing is shortened in silence.
+    """
+    life = policy.LIVES[kind]
+    longest = life.longest if life.longest is not None else policy.LONGEST_ASKED
+    if asked is not None and asked > longest:
+        rule = f"a {life.noun} lives at most {in_words(longest)}" if life.longest else "that is over a hundred years"
+        raise TooLong(f"expires_in is too large: {rule} ({longest} seconds)", longest)
+    seconds = life.default if asked is None else asked
+    end = None if seconds is None else now + timedelta(seconds=seconds)
+    if sso_since is not None and kind in (Kind.LOGIN, Kind.WEB):
+        cap = sso_since + timedelta(seconds=policy.SSO_LONGEST)
+        return cap if end is None or end > cap else end
+    return end
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """One credential that an event ends, and why."""
+
+    grant: Grant
+    reason: str
+    replaced: bool
+    """Whether a new token of the same kind is to be made in its place."""
+
+
+def ends(
+    event: Event, grants: Iterable[Grant], now: datetime, *, acting: str | None = None, target: str | None = None
+) -> list[Ending]:
+    """What ``event`` ends among an account's ``grants``: exactly these, in their order.
+
+    ``acting``: id of the grant with which the event was caused; ``target``: id of the one it is about, for the events in policy.ONE.
+    What is already over at ``now`` does not end again.
+    """
+    endings = []
+    for grant in grants:
+        if grant.ended_by_then(now) or (event in policy.ONE and grant.id != target):
+            continue
+        effect = policy.EFFECTS[event, grant.kind]
+        if effect is Effect.DIES or effect is Effect.REPLACED or (effect is Effect.SPARED and grant.id != acting):
+            endings.append(Ending(grant, policy.REASON_OF[event], effect is Effect.REPLACED))
+    return endings
+
+
+# What can end a kind besides its expiry, in the words of a mint's answer, in the order of likelihood.
+_CAUSES: dict[Event, str] = {
+    Event.LOGOUT: "you log out",
+    Event.REVOKE: "you revoke it",
+    Event.PASSWORD_CHANGE: "your password changes",
+    Event.KEY_REGENERATED: "you regenerate it",
+    Event.SSO_ON: "single sign-on is turned on for your account",
+    Event.SUSPEND: "your account is suspended",
+}
+
+
+def told_at_birth(kind: Kind, expires_at: datetime | None, now: datetime) -> str:
+    """When and of what a new credential will die, in words: "expires in 365 days (...); ends before that when you log out, ..."."""
+    if expires_at is None:
+        start = "never expires; ends when "
+    else:
+        span = in_words(round((expires_at - now).total_seconds()))
+        start = f"expires in {span} ({expires_at:%Y-%m-%d %H:%M} UTC); ends before that when "
+    causes = [
+        words for event, words in _CAUSES.items()
+        if policy.EFFECTS[event, kind] in (Effect.DIES, Effect.REPLACED, Effect.SPARED)
+    ]  # fmt: skip
+    return start + ", ".join(causes[:-1]) + (" or " if len(causes) > 1 else "") + causes[-1]
+
+
+_UNITS = (("day", policy.DAY), ("hour", policy.HOUR), ("minute", 60), ("second", 1))
+
+
+def in_words(seconds: int) -> str:
+    """A span of seconds as people say it, in its largest whole unit or two: ``365 days``, ``8 hours``, ``1 hour 30 minutes``."""
+    parts: list[str] = []
+    rest = max(seconds, 0)
+    for name, size in _UNITS:
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {name}{'s' if count > 1 else ''}")
+        elif parts:
+            break
+        if len(parts) == 2 or (parts and name == "day"):
+            break
+    return " ".join(parts) or "0 seconds"

@@ -1,0 +1,41 @@
+"""Which passwords are taken [NIST SP 800-63B-4 3.1.1.2]: long ones that are not easily guessed; no rules on which characters."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from keyturn.core import policy
+
+# Long enough to pass the length and guessed first all the same. The full blocklist comes with its own issue.
+_COMMON = ("password", "passwort", "qwerty", "letmein", "welcome", "iloveyou", "correcthorsebatterystaple", "1234567890", "abcdefgh", "changeme")  # fmt: skip
+
+
+def normalize(password: str) -> str:
+    """One form for what looks the same, so that a password typed on another system still fits [NIST 3.1.1.2: NFC]."""
+    return unicodedata.normalize("NFC", password)
+
+
+def what_is_wrong(password: str, *context: str) -> str | None:
+    """Why the password cannot be taken, as a sentence, or None. ``context``: the account's e-mail, name and the like.
+
+    Never repeats the password.
+    """
+    password = normalize(password)
+    if len(password) < policy.PASSWORD_SHORTEST:
+        return f"The password is too short: {policy.PASSWORD_SHORTEST} characters or more, of any kind. A few words make a good one."
+    if len(password) > policy.PASSWORD_LONGEST:
+        return f"The password is too long: at most {policy.PASSWORD_LONGEST} characters."
+    if len(set(password)) < 5:
+        return "The password repeats too few characters. A few words make a good one."
+    bare = "".join(c for c in password.casefold() if c.isalnum())
+    words = [word for text in context for word in _words(text)]
+    for known in (*_COMMON, *words):
+        if known in bare and len(bare) - len(known) < 8:
+            return "The password is mostly a common word, your name or your e-mail address. Add a few words that nobody expects."
+    return None
+
+
+def _words(text: str) -> list[str]:
+    whole = "".join(c for c in text.casefold() if c.isalnum())
+    local = "".join(c for c in text.casefold().split("@", maxsplit=1)[0] if c.isalnum())
+    return [word for word in {whole, local} if len(word) >= 4]

@@ -1,0 +1,72 @@
+"""Every reason for which a credential is refused or ends: what its holder is told, and the command that mends it.
+
+A reason is an id (stable, in the API), a sentence and a next step. No HTTP status codes: web/refuse.py alone knows those.
+The ids are those of design policy; docs/reasons.md is written from this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One way to be refused. ``sentence`` may use ``{what}`` (the credential, as a noun) and ``{when}``."""
+
+    id: str
+    sentence: str
+    next: str = "keyturn login"
+    """The command that mends it; ``{recreate}`` stands for the one that makes such a credential anew."""
+
+
+def _table(*reasons: Reason) -> dict[str, Reason]:
+    return {reason.id: reason for reason in reasons}
+
+
+# Ways for a genuine credential to be dead. The holder of the secret, its owner and admins see these; nobody else does.
+ENDINGS: Final = _table(
+    Reason("expired", "{what} expired on {when}.", "{recreate}"),
+    Reason("logged_out", "{what} was logged out on {when}.", "{recreate}"),
+    Reason("revoked_by_owner", "{what} was revoked by its owner on {when}.", "{recreate}"),
+    Reason("revoked_by_admin", "{what} was revoked by an administrator on {when}; ask them why.", "{recreate}"),
+    Reason("password_changed", "{what} ended on {when}, when the account's password was changed.", "{recreate}"),
+    Reason("password_reset", "{what} ended on {when}, when the account's password was reset.", "{recreate}"),
+    Reason("key_regenerated", "{what} was replaced on {when}, when the API key was regenerated.", "{recreate}"),
+    Reason("rotated", "{what} was replaced on {when}: the authorization was rotated and has a newer token.", "{recreate}"),
+    Reason("sso_enabled", "{what} ended on {when}, when single sign-on was turned on for the account.", "{recreate}"),
+    Reason("sso_session_ended", "{what} ended on {when} with the single sign-on session that it came from.", "{recreate}"),
+    Reason("deprovisioned", "{what} ended on {when}: the identity provider removed the account.", "ask your administrator"),
+    Reason("owner_suspended", "{what} is refused: its account was suspended on {when}.", "ask your administrator"),
+    Reason("account_closed", "{what} ended on {when}, when its account was closed.", "ask your administrator"),
+    Reason("client_removed", "{what} ended on {when}: the OAuth client it was made for was removed.", "authorize the client again"),
+    Reason("reported_leaked", "{what} was reported leaked on {when} and ended at once.", "{recreate}"),
+)  # fmt: skip
+
+# What can be said to a presenter of whom nothing is proven.
+UNPROVEN: Final = _table(
+    Reason("missing", "There is no credential in this request."),
+    Reason("malformed", "That is not a whole Keyturn token: {what}."),
+    Reason("unknown", "Invalid credentials provided."),
+    Reason("wrong_kind", "This token is not one for the API."),
+    Reason("password_as_token",
+           "That looks like an account and its password. The API takes a token as the password of Basic authentication, never the account's own password.",
+           "keyturn login"),
+    Reason("wrong_password", "Invalid credentials provided: the e-mail or the password is wrong."),
+)  # fmt: skip
+
+# A live credential without the right.
+FORBIDDEN: Final = _table(
+    Reason("insufficient_scope", "This token's scope ({held}) does not allow this: it takes {needed}.",
+           "keyturn authorizations:create --scope {first}"),
+    Reason("wider_than_self", "A token cannot make a wider one than itself: it has {held}.",
+           "keyturn login"),
+)  # fmt: skip
+
+# Why a login under way in the browser did not come to a token.
+LOGINS: Final = _table(
+    Reason("denied", "The login was denied in the browser."),
+    Reason("timed_out", "Nobody approved the login within ten minutes."),
+    Reason("password_changed", "The account's password was changed while the login was under way."),
+    Reason("owner_suspended", "The account was suspended while the login was under way.", "ask your administrator"),
+)  # fmt: skip

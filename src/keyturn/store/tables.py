@@ -1,0 +1,177 @@
+"""The tables.
+
+Times are whole microseconds since 1970 (exact and cheap in every database); ids are UUIDv7, so their order is that of making.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)  # fmt: skip
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def moment(microseconds: int | None) -> datetime | None:
+    """An aware datetime from a stored time."""
+    return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored as an integer of microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:  # noqa: ARG002
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        return moment(value)
+
+
+# Constraint names are fixed, so that later migrations can name what they change.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_UUID = String(36)
+
+accounts = Table(
+    "accounts", metadata,
+    Column("id", _UUID, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("email_key", Text, nullable=False, unique=True),
+    Column("name", Text),
+    Column("admin", Boolean, nullable=False),
+    Column("password_hash", Text),
+    Column("credential_version", Integer, nullable=False),
+    Column("allow_tracking", Boolean, nullable=False),
+    Column("beta", Boolean, nullable=False),
+    Column("federated", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("last_login_at", Moment),
+    Column("suspended_at", Moment),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+grants = Table(
+    "grants", metadata,
+    Column("id", _UUID, primary_key=True),
+    Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("expires_at", Moment),
+    Column("ended_at", Moment),
+    Column("ended_reason", String(40)),
+    Column("ended_by", _UUID),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Index("ix_grants_account_id_id", "account_id", "id"),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+tokens = Table(
+    "tokens", metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("id", _UUID, nullable=False),
+    Column("grant_id", _UUID, ForeignKey("grants.id"), nullable=False),
+    Column("mask", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("ended_reason", String(40)),
+    Index("ix_tokens_grant_id", "grant_id"),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+ssh_keys = Table(
+    "ssh_keys", metadata,
+    Column("id", _UUID, primary_key=True),
+    Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False),
+    Column("type", String(60), nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("fingerprint", String(47), nullable=False),
+    Column("sha256", String(60), nullable=False, unique=True),
+    Column("comment", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_ssh_keys_account_id_id", "account_id", "id"),
+)  # fmt: skip
+
+cli_logins = Table(
+    "cli_logins", metadata,
+    Column("id", _UUID, primary_key=True),
+    Column("browser_digest", LargeBinary(32), nullable=False, unique=True),
+    Column("cli_digest", LargeBinary(32), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("asked_life", BigInteger),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("state", String(20), nullable=False),
+    Column("account_id", _UUID, ForeignKey("accounts.id")),
+    Column("account_version", Integer),
+)  # fmt: skip
+
+# At most one row: the link that makes the first account.
+setup_links = Table(
+    "setup_links", metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("expires_at", Moment, nullable=False),
+)  # fmt: skip
+
+failures = Table(
+    "sign_in_failures", metadata,
+    Column("key", String(100), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last_at", Moment, nullable=False, index=True),
+)  # fmt: skip
+
+places = Table(
+    "known_places", metadata,
+    Column("account_id", _UUID, ForeignKey("accounts.id"), primary_key=True),
+    Column("place", String(60), primary_key=True),
+    Column("last_at", Moment, nullable=False),
+)  # fmt: skip
+
+audit = Table(
+    "audit", metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("action", String(60), nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("account_id", _UUID),
+    Column("actor_id", _UUID),
+    Column("grant_id", _UUID),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("reason", String(40)),
+    Column("details", Text, nullable=False),
+    Index("ix_audit_account_id_id", "account_id", "id"),
+)  # fmt: skip
