@@ -1,0 +1,1 @@
+"""The command line: main.py maps a command to its module; each module parses its own words and runs apart."""

@@ -1,0 +1,69 @@
+"""The Python library: one synchronous client for a Keyturn server, on the standard library alone (docs/library.md).
+
+    from keyturn.client import Client
+
+    with Client() as keyturn:             # the server and the token of the last `keyturn login`
+        print(keyturn.account().email)
+
+The errors are drawn as a tree in keyturn.client.errors. What is not in ``__all__`` may change at any time.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from keyturn.client.api import Client
+    from keyturn.client.errors import (
+        ApiError,
+        ConnectionFailed,
+        Forbidden,
+        Invalid,
+        KeyturnError,
+        NotFound,
+        NotLoggedIn,
+        RateLimited,
+        ServerFault,
+        StorageFailed,
+        Unauthorized,
+    )
+    from keyturn.client.hosts import HostError
+    from keyturn.client.models import AccessToken, Account, Authorization, Key, RateLimit, Session, Verified
+
+__all__ = [
+    "AccessToken",
+    "Account",
+    "ApiError",
+    "Authorization",
+    "Client",
+    "ConnectionFailed",
+    "Forbidden",
+    "HostError",
+    "Invalid",
+    "Key",
+    "KeyturnError",
+    "NotFound",
+    "NotLoggedIn",
+    "RateLimit",
+    "RateLimited",
+    "ServerFault",
+    "Session",
+    "StorageFailed",
+    "Unauthorized",
+    "Verified",
+]
+
+_MODELS = ("AccessToken", "Account", "Authorization", "Key", "RateLimit", "Session", "Verified")
+
+
+def __getattr__(name: str) -> object:
+    # The command line imports parts of this package at every start; what costs is imported when it is asked for.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module = (
+        "api" if name == "Client" else "hosts" if name == "HostError" else "models" if name in _MODELS else "errors"
+    )
+    value: object = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value

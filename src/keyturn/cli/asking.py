@@ -1,0 +1,140 @@
+"""Asking the server on behalf of a command: the host, the token, a login when one is needed, and what was left undone."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from keyturn.cli import say
+from keyturn.cli.here import chosen_host, not_logged_in, unset_variable
+from keyturn.client import credentials, state
+from keyturn.client.errors import ConnectionFailed, Forbidden, KeyturnError, NotFound, NotLoggedIn, Unauthorized
+from keyturn.client.transport import Transport
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from typing import Any, Self, TypeVar
+
+    from keyturn.client.credentials import Credential
+    from keyturn.client.hosts import Host
+
+    T = TypeVar("T")
+
+
+def transport(host: Host, token: str | None, *, url: str | None = None, timeout: float = 30.0) -> Transport:
+    """A connection as the command line makes it."""
+    return Transport(url or host.api_url, token, client="cli", timeout=timeout, warn=say.warn)
+
+
+class Server:
+    """The server as one command sees it; a context manager.
+
+    Without a token, or when it turns out dead, a login is begun where somebody sits at a terminal, and the request is then
+    repeated, once. A second factor is asked for likewise.
+    """
+
+    def __init__(self, flag: str | None) -> None:
+        self.host = chosen_host(flag)
+        self.credential: Credential | None = credentials.find(self.host, os.environ)
+        self._logged_in_now = False
+        self._reached = False
+        self._transport = transport(self.host, self.credential.token if self.credential else None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transport.close()
+        if self._reached:
+            send_queued_revocations(self.host)
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A request that is answered with one object."""
+        answer = self._with_login(lambda more: self._transport.request(method, path, body, headers=more).body)
+        return answer if isinstance(answer, dict) else {}
+
+    def ask_all(self, path: str) -> list[dict[str, Any]]:
+        """All items of a list."""
+        items = self._with_login(lambda _: self._transport.pages(path))
+        return [item for item in items if isinstance(item, dict)]
+
+    def require_login(self) -> None:
+        """Log in now if there is nothing to present, before anything else is said."""
+        if self.credential is None:
+            self._log_in(not_logged_in(self.host))
+
+    def _with_login(self, request: Callable[[Mapping[str, str]], T]) -> T:
+        self.require_login()
+        try:
+            return self._with_second_factor(request)
+        except Unauthorized as refused:
+            self._reached = True
+            if self.credential is not None and not self.credential.stored:
+                refused.add_note(
+                    f"the token came from {credentials.VARIABLE}, which wins over any login; without it: {unset_variable()}"
+                )
+                raise
+            self._log_in(refused)
+        return self._with_second_factor(request)
+
+    def _with_second_factor(self, request: Callable[[Mapping[str, str]], T]) -> T:
+        try:
+            answer = request({})
+        except Forbidden as refused:
+            self._reached = True
+            answer = request(second_factor(refused))
+        self._reached = True
+        return answer
+
+    def _log_in(self, why: KeyturnError) -> None:
+        from keyturn.cli.terminal import is_interactive
+
+        if self._logged_in_now or not is_interactive():
+            raise why
+        self._logged_in_now = True
+        say.line("")
+        say.failure(why.message)
+        from keyturn.cli.login import log_in
+
+        self.credential = log_in(self.host)
+        self._transport.close()
+        self._transport = transport(self.host, self.credential.token)
+
+
+def second_factor(refused: Forbidden) -> dict[str, str]:
+    """The header with the code, asked for, when that is what the server wants; else raises ``refused``."""
+    from keyturn.cli import terminal
+
+    if refused.id != "two_factor" or not terminal.is_interactive():
+        raise refused
+    code = terminal.secret("Two-factor code: ").strip()
+    if not (code.isascii() and code.isprintable()):
+        raise refused
+    return {"Heroku-Two-Factor-Code": code}
+
+
+def send_queued_revocations(host: Host) -> None:
+    """End the logins that were logged out while the server could not be reached. Fails in silence; what fails stays queued."""
+    waiting = state.revocations(os.environ, host.text)
+    if not waiting:
+        return
+    done = []
+    for token in waiting:
+        late = transport(host, token, timeout=5)
+        try:
+            late.request("DELETE", "/oauth/sessions/~")
+        except (Unauthorized, NotFound, NotLoggedIn):
+            pass  # dead already, or never a login
+        except (ConnectionFailed, KeyturnError):
+            continue
+        finally:
+            late.close()
+        done.append(token)
+    try:
+        state.settle_revocations(os.environ, done, int(time.time()))
+    except OSError as wrong:
+        say.warn(f"cannot note in {wrong.filename} that a logout is complete: {wrong.strerror}")

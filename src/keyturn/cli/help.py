@@ -1,0 +1,64 @@
+"""`keyturn help`, and what is said of a command that does not exist."""
+
+from __future__ import annotations
+
+import sys
+
+from keyturn.cli.failures import UsageError
+from keyturn.cli.main import ALIASES, COMMANDS, resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TOPICS = (
+    ("Logging in", "auth:"),
+    ("Tokens for production and tools", "authorizations"),
+    ("Logins elsewhere", "sessions"),
+    ("SSH keys", "keys"),
+    ("Running a server", ("serve", "admin")),
+)
+
+
+def run(words: Sequence[str]) -> int:
+    """All commands; or with a command's name, that one's options."""
+    asked = [word for word in words if word not in ("-h", "--help")]
+    if asked:
+        name, _ = resolve(asked)
+        if name is None:
+            raise unknown(asked)
+        if name != "help":
+            module, function, _ = COMMANDS[name]
+            code: int = getattr(__import__(f"keyturn.cli.{module}", fromlist=[function]), function)(["--help"])
+            return code
+    short = {command: alias for alias, command in ALIASES.items() if ":" not in alias and not alias.startswith("-")}
+    lines = ["Log in to a Keyturn server, hold its tokens, and run one.", "", "usage: keyturn COMMAND [OPTIONS]"]
+    for topic, prefix in _TOPICS:
+        lines += ["", topic]
+        lines += [
+            f"  {short.get(name, name):24}{summary}"
+            for name, (_, _, summary) in COMMANDS.items()
+            if name.startswith(prefix)
+        ]
+    lines += [
+        "",
+        "One command's options: keyturn help COMMAND. topic:verb may be written topic verb.",
+        "The server: --host, else HEROKU_HOST, else that of the last login. The token: HEROKU_API_KEY, else netrc.",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def unknown(words: Sequence[str]) -> UsageError:
+    """The error for words that name no command, with the nearest that does."""
+    from difflib import get_close_matches
+
+    first = words[0]
+    if first.startswith("-"):
+        return UsageError(f"{first} comes before any command; options follow the command", "keyturn help")
+    known = [name for name in (*COMMANDS, *ALIASES) if not name.startswith("-")]
+    for typed in (":".join(words[:2]), first):
+        near = get_close_matches(typed, known, 1, 0.6)
+        if near:
+            return UsageError(f"{first} is not a keyturn command", f"keyturn {near[0]}")
+    return UsageError(f"{first} is not a keyturn command", "keyturn help")

@@ -1,0 +1,31 @@
+"""What is the case on this machine: the server that is meant, and what to type for want of a login."""
+
+from __future__ import annotations
+
+import os
+
+from keyturn.client import hosts, state
+from keyturn.client.credentials import VARIABLE
+from keyturn.client.errors import NotLoggedIn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from keyturn.client.hosts import Host
+
+
+def chosen_host(flag: str | None) -> Host:
+    """The host that the command is for. Raises HostError."""
+    return hosts.choose(flag, os.environ, state.read(os.environ).chosen)[0]
+
+
+def not_logged_in(host: Host) -> NotLoggedIn:
+    """The error for want of a token, with the command that mends it."""
+    chosen = hosts.choose(None, os.environ, state.read(os.environ).chosen)[0]
+    return NotLoggedIn(
+        f"not logged in to {host.label}", "keyturn login" + ("" if host == chosen else f" --host {host.text}")
+    )
+
+
+def unset_variable() -> str:
+    """The command that takes HEROKU_API_KEY out of the shell's environment."""
+    return f"Remove-Item Env:{VARIABLE}" if os.name == "nt" else f"unset {VARIABLE}"

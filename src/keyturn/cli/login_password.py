@@ -1,0 +1,66 @@
+"""Logging in with e-mail and password: asked for at the terminal without echo, or read from two lines of input; never from argv."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from keyturn.cli import say, terminal
+from keyturn.cli.asking import second_factor, transport
+from keyturn.cli.failures import Cancelled
+from keyturn.cli.login import NewLogin, description, new_login
+from keyturn.client import state
+from keyturn.client.errors import ConnectionFailed, Forbidden, KeyturnError
+from keyturn.client.transport import basic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from keyturn.client.hosts import Host
+
+
+def obtain(host: Host, expires_in: int | None) -> NewLogin:
+    """Trade e-mail and password for a token. Raises Cancelled, KeyturnError."""
+    known = state.read(os.environ).logins.get(host.text)
+    email, password = _from_terminal(known.email if known else "") if terminal.is_interactive() else _from_input()
+    if ":" in email or not email:
+        raise KeyturnError("that is no e-mail address" if email else "there was no e-mail address", "keyturn login -i")
+    asked: dict[str, Any] = {"description": description(), "scope": ["global"]}
+    if expires_in is not None:
+        asked["expires_in"] = expires_in
+    connection = transport(host, None)
+    try:
+        said = _trade(connection, asked, basic(email, password))
+    finally:
+        connection.close()
+    return new_login(host, (said.get("access_token") or {}).get("token"), said)
+
+
+def _trade(connection: Any, asked: dict[str, Any], authorization: str) -> dict[str, Any]:
+    more: dict[str, str] = {}
+    for _ in range(3):
+        try:
+            said = connection.request(
+                "POST", "/oauth/authorizations", asked, authorization=authorization, headers=more
+            ).body
+        except Forbidden as refused:
+            more = second_factor(refused)
+            continue
+        if not isinstance(said, dict):
+            raise ConnectionFailed("the server took the password but did not answer with a token")
+        return said
+    raise KeyturnError("that was no valid two-factor code, three times over", "keyturn login -i")
+
+
+def _from_terminal(last: str) -> tuple[str, str]:
+    say.line("keyturn: Enter your login credentials")
+    email = terminal.ask(f"Email [{say.clean(last)}]: " if last else "Email: ") or last
+    return email, terminal.secret("Password: ")
+
+
+def _from_input() -> tuple[str, str]:
+    email, password = sys.stdin.readline(), sys.stdin.readline()
+    if not password:
+        raise Cancelled("there is no terminal, and no e-mail and password on two lines of input", "keyturn login")
+    return email.strip(), password.rstrip("\r\n")

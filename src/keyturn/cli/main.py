@@ -1,0 +1,91 @@
+"""The command line's start: a table from command to module, of which only the chosen one is imported.
+
+`topic:verb` and `topic verb` are the same command. Exit codes: 0 done, 1 failed, 2 used wrongly, 4 not logged in or refused,
+130 interrupted. Start-up is measured (`make bench`): what is imported here, every command pays for.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+COMMANDS: Final = {
+    "auth:login": ("login", "run", "log in, in the browser or with -i by password, and store the token"),
+    "auth:logout": ("logout", "run", "end this machine's login, at the server and in netrc"),
+    "auth:status": ("status", "run", "show every credential there is here, and which one wins"),
+    "auth:token": ("auth_token", "run", "print the token in use"),
+    "auth:whoami": ("whoami", "run", "print whom the token speaks for"),
+    "authorizations": ("authorizations", "show_all", "list the account's tokens"),
+    "authorizations:create": ("authorizations", "create", "make a token, for production or for a tool"),
+    "authorizations:info": ("authorizations", "info", "show one token's particulars"),
+    "authorizations:revoke": ("authorizations", "revoke", "end a token"),
+    "authorizations:rotate": ("authorizations", "rotate", "give an authorization a new token"),
+    "authorizations:update": ("authorizations", "update", "describe a token otherwise"),
+    "keys": ("keys", "show_all", "list the account's SSH keys"),
+    "keys:add": ("keys_add", "run", "add an SSH key"),
+    "keys:clear": ("keys", "clear", "remove all SSH keys"),
+    "keys:remove": ("keys", "remove", "remove an SSH key"),
+    "sessions": ("sessions", "show_all", "list the logins of command lines and browsers"),
+    "sessions:destroy": ("sessions", "destroy", "end a login"),
+    "serve": ("server", "serve", "run a server"),
+    "admin": ("server", "admin", "operate a server: accounts and the like"),
+    "help": ("help", "run", "show the commands, or one command's options"),
+}
+ALIASES: Final = {
+    "login": "auth:login",
+    "logout": "auth:logout",
+    "whoami": "auth:whoami",
+    "authorizations:destroy": "authorizations:revoke",
+    "--help": "help",
+    "-h": "help",
+}
+_VERSION: Final = ("--version", "-v", "-V", "version")
+
+
+def resolve(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The command that the words name, or None, and what is left for it to parse."""
+    if not words:
+        return "help", []
+    for count in (2, 1):
+        name = ":".join(words[:count])
+        if len(words) >= count and (name in COMMANDS or name in ALIASES):
+            return ALIASES.get(name, name), list(words[count:])
+    return None, list(words)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; give the exit code."""
+    words = sys.argv[1:] if words is None else words
+    try:
+        code = _run(words)
+        sys.stdout.flush()  # a full disk or a closed pipe must show in the exit code
+    except (Exception, KeyboardInterrupt) as error:
+        from keyturn.cli.failures import report
+
+        return report(error)
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
+    if words and words[0] in _VERSION:
+        from keyturn import __version__
+
+        sys.stdout.write(f"keyturn/{__version__} {sys.platform} python-{sys.version.split()[0]}\n")
+        return 0
+    name, rest = resolve(words)
+    if name is None:
+        from keyturn.cli.help import unknown
+
+        raise unknown(rest)
+    module, function, _ = COMMANDS[name]
+    imported = __import__(f"keyturn.cli.{module}", fromlist=[function])  # importlib would cost a millisecond
+    code: int = getattr(imported, function)(rest)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""What the API's answers are, as frozen values. Unknown fields are ignored; times are aware, in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who the token speaks for."""
+
+    id: str
+    email: str
+    name: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    last_login: datetime | None
+    suspended_at: datetime | None
+    verified: bool
+    two_factor_authentication: bool
+    allow_tracking: bool
+    beta: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """``token`` is whole where it was just made, or is the one that asks; else masked. ``expires_in``: seconds; None: never."""
+
+    id: str
+    token: str = field(repr=False)
+    expires_in: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """A login, the API key, or a token made for something. ``life`` says in words when and of what it will die."""
+
+    id: str
+    description: str
+    scope: tuple[str, ...]
+    kind: str
+    access_token: AccessToken | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    expires_at: datetime | None
+    current: bool
+    life: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A login of a command line, or of a browser. ``current``: the one that asks."""
+
+    id: str
+    description: str
+    kind: str
+    created_at: datetime | None
+    expires_at: datetime | None
+    current: bool
+    address: str | None
+    agent: str | None
+    life: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An SSH public key."""
+
+    id: str
+    comment: str
+    fingerprint: str
+    public_key: str
+    email: str
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """``remaining``: requests left to the account in this window."""
+
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What GET /verify says of a token: whose, which, with which scopes, until when (None: never)."""
+
+    account_id: str
+    email: str
+    scope: tuple[str, ...]
+    credential_id: str
+    kind: str
+    expires_at: datetime | None
+
+
+def account(body: Json) -> Account:
+    """An answer of ``/account``."""
+    return Account(
+        id=_text(body, "id"),
+        email=_text(body, "email"),
+        name=_optional(body, "name"),
+        created_at=moment(body.get("created_at")),
+        updated_at=moment(body.get("updated_at")),
+        last_login=moment(body.get("last_login")),
+        suspended_at=moment(body.get("suspended_at")),
+        verified=body.get("verified") is True,
+        two_factor_authentication=body.get("two_factor_authentication") is True,
+        allow_tracking=body.get("allow_tracking") is True,
+        beta=body.get("beta") is True,
+    )
+
+
+def authorization(body: Json) -> Authorization:
+    """An item of ``/oauth/authorizations``."""
+    access = body.get("access_token")
+    return Authorization(
+        id=_text(body, "id"),
+        description=_text(body, "description"),
+        scope=tuple(str(name) for name in body.get("scope") or ()),
+        kind=_text(body, "kind"),
+        access_token=_access_token(access) if isinstance(access, Mapping) else None,
+        created_at=moment(body.get("created_at")),
+        updated_at=moment(body.get("updated_at")),
+        expires_at=moment(body.get("expires_at")),
+        current=body.get("current") is True,
+        life=_text(body, "life"),
+        email=_text(body.get("user") or {}, "email"),
+    )
+
+
+def _access_token(body: Json) -> AccessToken:
+    left = body.get("expires_in")
+    return AccessToken(_text(body, "id"), _text(body, "token"), left if isinstance(left, int) else None)
+
+
+def session(body: Json) -> Session:
+    """An item of ``/oauth/sessions``."""
+    return Session(
+        id=_text(body, "id"),
+        description=_text(body, "description"),
+        kind=_text(body, "kind"),
+        created_at=moment(body.get("created_at")),
+        expires_at=moment(body.get("expires_at")),
+        current=body.get("current") is True,
+        address=_optional(body, "address"),
+        agent=_optional(body, "agent"),
+        life=_text(body, "life"),
+    )
+
+
+def key(body: Json) -> Key:
+    """An item of ``/account/keys``."""
+    return Key(
+        id=_text(body, "id"),
+        comment=_text(body, "comment"),
+        fingerprint=_text(body, "fingerprint"),
+        public_key=_text(body, "public_key"),
+        email=_text(body, "email"),
+        created_at=moment(body.get("created_at")),
+    )
+
+
+def moment(value: object) -> datetime | None:
+    """An ISO 8601 time; None for null and for what is no time."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _text(body: Json, name: str) -> str:
+    value = body.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _optional(body: Json, name: str) -> str | None:
+    value = body.get(name)
+    return value if isinstance(value, str) else None
