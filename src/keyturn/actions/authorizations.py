@@ -14,7 +14,7 @@ from keyturn.core.policy import EFFECTS, Effect, Event, Kind
 
 if TYPE_CHECKING:
     from keyturn.actions.env import By, Env
-    from keyturn.core.credential import Grant, Principal
+    from keyturn.core.credential import Account, Grant, Principal
     from keyturn.store.interface import Tx
 
 LISTED: Final = frozenset({Kind.LOGIN, Kind.API_KEY, Kind.AUTHORIZATION, Kind.SERVICE, Kind.OAUTH})
@@ -41,15 +41,15 @@ def create(
 
 def create_by_password(
     env: Env, by: By, email: str, password: str, *, description: object, expires_in: object, scopes: object
-) -> tuple[Credential, str]:
-    """A login or an authorization that e-mail and password vouch for, and the account's e-mail (policy.CLI_LOGIN_DESCRIPTION
+) -> tuple[Credential, Account]:
+    """A login or an authorization that e-mail and password vouch for, and the account (policy.CLI_LOGIN_DESCRIPTION
     tells the two apart). Raises as sign_in.check_password does, and Invalid."""
     asked, names, text = _asked(expires_in, scopes, description)
     kind = Kind.LOGIN if re.match(policy.CLI_LOGIN_DESCRIPTION, text) else Kind.AUTHORIZATION
     proven = sign_in.check_password(env, by, email, password)
     with env.store.writing() as tx:
         account = sign_in.still_the_same(tx.account(proven.id, lock=True), proven)
-        return grants.mint(env, tx, by, account, kind, scopes=names, description=text, asked=asked), account.email
+        return grants.mint(env, tx, by, account, kind, scopes=names, description=text, asked=asked), account
 
 
 def _asked(expires_in: object, scopes: object, description: object) -> tuple[int | None, tuple[str, ...], str]:

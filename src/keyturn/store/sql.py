@@ -83,15 +83,29 @@ class SqlStore:
 
     def find_token(self, digest: bytes) -> Found | None:
         """The token with that SHA-256, with its grant and account; about 5 microseconds, so it is called inline."""
-        if self._hot is None:
-            with _translated():
+        return _found(self._look_up(_FIND + "?", digest))
+
+    def find_account(self, account_id: str) -> Account | None:
+        """The account with that id, as quickly."""
+        row = self._look_up(_FIND_ACCOUNT, account_id)
+        if row is None:
+            return None
+        values = list(row)
+        for place in _ACCOUNT_MOMENTS:
+            values[place] = t.moment(values[place])
+        for place in _ACCOUNT_FLAGS:
+            values[place] = bool(values[place])
+        return Account(*values)
+
+    def _look_up(self, statement: str, key: bytes | str) -> Any:
+        try:
+            if self._hot is None:
                 raw = self._engine.raw_connection()
                 raw.detach()
                 assert isinstance(raw.driver_connection, sqlite3.Connection)
                 self._hot = raw.driver_connection
-        try:
-            return _found(self._hot.execute(_FIND + "?", (digest,)).fetchone())
-        except sqlite3.Error as fault:
+            return self._hot.execute(statement, (key,)).fetchone()
+        except (sqlite3.Error, DBAPIError) as fault:
             raise Unavailable(type(fault).__name__) from fault
 
     @contextmanager
@@ -132,6 +146,9 @@ def _columns(table: sa.Table, cls: type[Any]) -> list[sa.Column[Any]]:
 
 
 _ACCOUNT = _columns(t.accounts, Account)
+_FIND_ACCOUNT = f"SELECT {', '.join(c.name for c in _ACCOUNT)} FROM accounts WHERE id = ?"  # noqa: S608 - column names
+_ACCOUNT_MOMENTS = [i for i, c in enumerate(_ACCOUNT) if isinstance(c.type, t.Moment)]
+_ACCOUNT_FLAGS = [i for i, c in enumerate(_ACCOUNT) if isinstance(c.type, sa.Boolean)]
 _GRANT = _columns(t.grants, Grant)
 _TOKEN = _columns(t.tokens, Token)
 _LOGIN = _columns(t.cli_logins, CliLogin)
@@ -169,6 +186,9 @@ class SqlTx:
 
     def count_accounts(self) -> int:
         return self._c.execute(sa.select(sa.func.count()).select_from(t.accounts)).scalar_one()
+
+    def accounts(self) -> list[Account]:
+        return [Account(*row) for row in self._c.execute(sa.select(*_ACCOUNT).order_by(t.accounts.c.email_key))]
 
     def account(self, account_id: str, *, lock: bool = False) -> Account | None:
         select = sa.select(*_ACCOUNT).where(t.accounts.c.id == account_id)

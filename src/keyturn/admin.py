@@ -1,0 +1,205 @@
+"""``keyturn admin``: operator commands on the store. They work beside a running server, and need no token: whoever may read and write the
+store's files may use them."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sqlite3
+import stat
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keyturn import settings
+from keyturn.actions import accounts
+from keyturn.actions.env import By, Problem
+from keyturn.serve import environment
+from keyturn.store import migrate, sql
+from keyturn.store.interface import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from keyturn.actions.env import Env
+
+OPERATOR = By(agent="keyturn admin")
+
+
+class Failed(Exception):
+    """The command could not be carried out; the message says why."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags and commands of ``keyturn admin``."""
+    made = argparse.ArgumentParser("keyturn admin", description="Operator commands on the store; they work beside a running server.")
+    made.add_argument("--data", type=Path, metavar="DIR", default=os.environ.get("KEYTURN_DATA", ".keyturn"), help="the server's data folder (default: .keyturn)")
+    made.add_argument("--database-url", metavar="URL", default=os.environ.get("KEYTURN_DATABASE_URL"), help="the server's store, where it is not in the data folder")
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    create = commands.add_parser("accounts:create", help="make an account")
+    create.add_argument("email")
+    create.add_argument("--password-stdin", action="store_true", help="read the password from standard input's first line")
+    create.add_argument("--name")
+    create.add_argument("--admin", action="store_true", help="make it an administrator's")
+    for name, text in (("accounts:suspend", "suspend an account and end its credentials"), ("accounts:unsuspend", "let it sign in again")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("email")
+    listed = commands.add_parser("accounts", help="list the accounts")
+    listed.add_argument("--json", action="store_true")
+    for name, text in (("backup", "copy the store to FILE, while the server runs"), ("restore", "put the store back to what FILE has")):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("file", type=Path)
+    commands.add_parser("migrate", help="bring the store to this version's schema")
+    check = commands.add_parser("check", help="look for damage and for files that others can read")
+    check.add_argument("--json", action="store_true")
+    return made  # fmt: skip
+
+
+def main(argv: Sequence[str]) -> int:
+    """``keyturn admin``. Returns the exit status."""
+    asked = parser().parse_args(argv)
+    os.umask(0o077)
+    url = asked.database_url or settings.database_url(asked.data)
+    try:
+        if not url.startswith("sqlite:///"):
+            raise Failed("this version keeps its store in SQLite: sqlite:///FILE")
+        path = Path(url.removeprefix("sqlite:///"))
+        if asked.command == "migrate":
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return _migrate(url)
+        if asked.command == "restore":
+            return _restore(path, asked.file)
+        if asked.command == "accounts:create" and not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _migrate(url, quiet=True)
+        if not path.exists():
+            raise Failed(f"there is no store at {path}; start one with: keyturn serve --data {asked.data}")
+        if asked.command == "backup":
+            return _backup(path, asked.file)
+        if asked.command == "check":
+            return _check(url, path, as_json=asked.json)
+        env = environment(url)
+        try:
+            return _on_accounts(env, asked)
+        finally:
+            env.store.close()
+    except (Problem, Failed, migrate.Newer) as fault:
+        print(f"keyturn admin: {fault}", file=sys.stderr)
+    except (Unavailable, OSError, sqlite3.Error) as fault:
+        print(f"keyturn admin: the store or the file cannot be used: {fault}", file=sys.stderr)
+    return 1
+
+
+def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
+    if asked.command == "accounts":
+        with env.store.reading() as tx:
+            found = tx.accounts()
+        if asked.json:
+            rows = [
+                {"id": a.id, "email": a.email, "name": a.name, "admin": a.admin, "suspended": a.suspended_at is not None} for a in found
+            ]
+            print(json.dumps(rows, indent=2))
+        else:
+            for a in found:
+                print(a.email + (" (admin)" if a.admin else "") + (" (suspended)" if a.suspended_at else ""))
+    elif asked.command == "accounts:create":
+        made = accounts.create(
+            env, OPERATOR, email=asked.email, name=asked.name, admin=asked.admin, new_password=_password(stdin=asked.password_stdin)
+        )
+        print(f"Made the account {made.email}{', an administrator' if made.admin else ''}.", file=sys.stderr)
+    elif asked.command == "accounts:suspend":
+        account, endings = accounts.suspend(env, OPERATOR, asked.email)
+        print(f"Suspended {account.email}; {len(endings)} credentials ended.", file=sys.stderr)
+    else:
+        account = accounts.unsuspend(env, OPERATOR, asked.email)
+        print(f"{account.email} can sign in again. Credentials that had ended stay ended.", file=sys.stderr)
+    return 0
+
+
+def _password(*, stdin: bool) -> str:
+    if stdin:
+        line = sys.stdin.readline()
+        if not line.strip("\r\n"):
+            raise Failed("standard input has no password on its first line")
+        return line.rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise Failed("give the password on standard input with --password-stdin, or run this on a terminal")
+    first = getpass.getpass("Password: ")
+    if getpass.getpass("The same again: ") != first:
+        raise Failed("the two were not the same; nothing was made")
+    return first
+
+
+def _migrate(url: str, *, quiet: bool = False) -> int:
+    engine = sql.engine_for(url)
+    try:
+        applied = migrate.migrate(engine)
+    finally:
+        engine.dispose()
+    if not quiet:
+        print(f"Applied {', '.join(applied)}." if applied else "The store is up to date.", file=sys.stderr)
+    return 0
+
+
+def _backup(path: Path, to: Path) -> int:
+    if to.exists():
+        raise Failed(f"{to} is there already; backups do not overwrite")
+    partial = to.with_name(to.name + ".partial")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as target:
+        source.backup(target)
+        # one file, complete in itself, wherever it is carried
+        target.execute("PRAGMA journal_mode=DELETE")
+    partial.chmod(0o600)
+    partial.rename(to)
+    print(f"Wrote {to} ({to.stat().st_size} bytes). It has password hashes and digests of tokens: keep it like the store.", file=sys.stderr)
+    return 0
+
+
+def _restore(path: Path, of: Path) -> int:
+    if not of.is_file():
+        raise Failed(f"there is no file {of}")
+    with closing(sqlite3.connect(f"file:{of}?mode=ro", uri=True)) as source:
+        try:
+            damage = source.execute("PRAGMA integrity_check").fetchone()[0]
+            version = source.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.DatabaseError:
+            raise Failed(f"{of} is no backup of a Keyturn store; nothing was changed") from None
+        if damage != "ok" or version is None:
+            raise Failed(f"{of} is damaged ({damage}); nothing was changed")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.exists():
+            before = path.with_name(path.name + ".before-restore")
+            before.unlink(missing_ok=True)
+            _backup(path, before)
+        with closing(sqlite3.connect(path, timeout=30)) as target:
+            source.backup(target)
+    path.chmod(0o600)
+    _migrate(f"sqlite:///{path}", quiet=True)
+    print(f"The store is what {of} has. What was there before is beside it, as {path.name}.before-restore.", file=sys.stderr)
+    return 0
+
+
+def _check(url: str, path: Path, *, as_json: bool) -> int:
+    findings: list[str] = []
+    with closing(sqlite3.connect(path)) as connection:
+        findings += [f"damaged: {row[0]}" for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        findings += [f"a row of {row[0]} refers to none of {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")]
+    engine = sql.engine_for(url)
+    try:
+        have, need = migrate.current(engine), migrate.head()
+    finally:
+        engine.dispose()
+    if have != need:
+        findings.append(f"the schema is {have}, this version needs {need}; run: keyturn admin migrate")
+    for file in (path.parent, *sorted(path.parent.glob(path.name + "*"))):
+        mode = stat.S_IMODE(file.stat().st_mode)
+        if mode & 0o077:
+            findings.append(f"others can use {file} (mode {mode:o}); run: chmod go-rwx {file}")
+    if as_json:
+        print(json.dumps({"ok": not findings, "findings": findings}, indent=2))
+    else:
+        print("\n".join(findings) if findings else "The store is whole.")
+    return 1 if findings else 0

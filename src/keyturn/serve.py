@@ -1,0 +1,158 @@
+"""The composition root: the only module that joins the rings. ``keyturn serve`` starts here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from keyturn import settings as configuration
+from keyturn import workers
+from keyturn.actions import accounts
+from keyturn.actions.env import Env, Limits
+from keyturn.actions.refusals import Refusals
+from keyturn.adapters.passwords import Argon2Passwords
+from keyturn.store import migrate, sql
+from keyturn.web import app
+from keyturn.web.face import Face
+from keyturn.web.limits import Limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+    from keyturn.settings import Settings
+
+# Requests an hour that are not API requests: a reverse proxy's questions, an account; logins begun, an address.
+VERIFY_LIMIT = 3_600_000
+BEGIN_LIMIT = 600
+
+# Seconds that requests under way are given when the server stops.
+GRACE = 10
+
+
+def clock() -> datetime:
+    """The wall clock, for Env: read here and nowhere else."""
+    return datetime.now(UTC)
+
+
+def environment(database_url: str, limits: Limits | None = None) -> Env:
+    """An Env over the real outside."""
+    store = sql.SqlStore(sql.engine_for(database_url))
+    return Env(store, clock, secrets.token_bytes, Argon2Passwords(), limits or Limits())
+
+
+def prepare(settings: Settings) -> str | None:
+    """Makes the data folder, brings the store up to date, and opens the one-time link if there is no account: its secret."""
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = sql.engine_for(settings.database_url)
+    try:
+        migrate.migrate(engine)
+    finally:
+        engine.dispose()
+    env = environment(settings.database_url)
+    try:
+        return accounts.open_setup(env)
+    finally:
+        env.store.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which says when it serves and when it begins to stop."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ready, self._stopping = ready, stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts to accept requests."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Whoever waits for long, a login in the browser, is told to give up now."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        super().handle_exit(sig, frame)
+
+
+def main(argv: Sequence[str]) -> int:
+    """``keyturn serve``. Returns the exit status."""
+    settings = configuration.read(argv, os.environ)
+    os.umask(0o077)  # what the server makes is for its own user alone
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        secret = prepare(settings)
+        sockets = listen(settings.bind, settings.port)
+    except (OSError, migrate.Newer) as fault:
+        print(f"keyturn serve: {fault}", file=sys.stderr)
+        return 1
+    except sql.Unavailable as fault:
+        print(f"keyturn serve: the store cannot be opened: {fault}", file=sys.stderr)
+        return 1
+    url = settings.public_url or f"http://{_host(settings.bind)}:{sockets[0].getsockname()[1]}"
+    if settings.ssh_port is not None:
+        print("keyturn serve: git over SSH comes with a later version; --ssh-port has no effect yet", file=sys.stderr)
+    # shared by the workers, so made before they are
+    limits = (Limit(settings.rate_limit), Limit(VERIFY_LIMIT), Limit(BEGIN_LIMIT))
+
+    def announce() -> None:
+        if secret is not None:
+            print(f"There is no account yet. Make the first one, an administrator's, within a day at\n\n    {url}/setup/{secret}\n")
+        print(f"keyturn is ready at {url}", flush=True)
+
+    def work(ready: Callable[[], None]) -> None:
+        env = environment(settings.database_url, Limits(settings.rate_limit))
+        face = Face(env, url, *limits, Refusals())
+        config = uvicorn.Config(
+            app.build(face), http="auto", loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,
+            log_config=None, timeout_graceful_shutdown=GRACE, proxy_headers=settings.trusted_proxies is not None,
+            forwarded_allow_ips=settings.trusted_proxies or "",
+        )  # fmt: skip
+        try:
+            Server(config, ready, face.stopping).run(sockets)
+        finally:
+            env.store.close()
+
+    if settings.workers == 1:
+        work(announce)
+        return 0
+    return workers.supervise(settings.workers, work, announce)
+
+
+def listen(bind: str, port: int) -> list[socket.socket]:
+    """Sockets for ``bind``; for ``localhost`` both IPv4 and IPv6 where the machine has them. Port 0: a free one, the same for all.
+
+    Raises OSError that names address and port.
+    """
+    sockets: list[socket.socket] = []
+    addresses = ["127.0.0.1", "::1"] if bind == "localhost" else [bind]
+    for address in addresses:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind((address, sockets[0].getsockname()[1] if sockets else port))
+        except OSError as fault:
+            listener.close()
+            if sockets:  # a machine without IPv6
+                continue
+            raise OSError(f"cannot listen on {address} port {port}: {fault.strerror}; choose another with --port or --bind") from None
+        sockets.append(listener)
+    return sockets
+
+
+def _host(bind: str) -> str:
+    if bind in ("0.0.0.0", "::", "127.0.0.1", "::1"):  # noqa: S104 - compared, not bound
+        return "localhost"
+    return f"[{bind}]" if ":" in bind else bind

@@ -1,0 +1,96 @@
+"""Flags and environment, read once into one frozen Settings. Every flag ``--some-thing`` is also ``KEYTURN_SOME_THING``; the flag wins."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from keyturn.core import policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to serve."""
+
+    data: Path
+    bind: str
+    port: int
+    ssh_port: int | None
+    database_url: str
+    public_url: str | None
+    workers: int
+    rate_limit: int
+    trusted_proxies: str | None
+
+
+def database_url(data: Path) -> str:
+    """The embedded store of a data folder."""
+    return f"sqlite:///{data.resolve() / 'keyturn.db'}"
+
+
+def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+    """The flags of ``keyturn serve``."""
+
+    def default(name: str, otherwise: str | None = None) -> str | None:
+        return environ.get(f"KEYTURN_{name}") or otherwise
+
+    made = argparse.ArgumentParser("keyturn serve", description="Serve Keyturn: API, sign-in pages and browser logins on one port.")
+    made.add_argument("--data", type=Path, metavar="DIR", default=default("DATA", ".keyturn"),
+                      help="folder of the embedded store; made when it is not there (default: .keyturn)")
+    made.add_argument("--port", type=_port, metavar="N", default=default("PORT", "8420"), help="HTTP port; 0 takes a free one (default: 8420)")
+    made.add_argument("--bind", metavar="ADDRESS", default=default("BIND", "localhost"),
+                      help="address to listen on (default: localhost; 0.0.0.0 for all, behind a proxy that does TLS)")
+    made.add_argument("--ssh-port", type=_port, metavar="N", default=default("SSH_PORT"), help="port of git over SSH")
+    made.add_argument("--database-url", metavar="URL", default=default("DATABASE_URL"), help="another store than the data folder's")
+    made.add_argument("--public-url", type=_url, metavar="URL", default=default("PUBLIC_URL"),
+                      help="where people reach the server, when that is not http://localhost:PORT")
+    made.add_argument("--workers", type=_positive, metavar="N", default=default("WORKERS", "1"), help="worker processes (default: 1)")
+    made.add_argument("--rate-limit", type=_count, metavar="N", default=default("RATE_LIMIT", str(policy.RATE_LIMIT)),
+                      help=f"API requests an hour and account (default: {policy.RATE_LIMIT}; 0: no limit)")
+    made.add_argument("--trusted-proxies", metavar="ADDRESSES", default=default("TRUSTED_PROXIES"),
+                      help="addresses of proxies whose X-Forwarded-For is believed, separated by commas")
+    return made  # fmt: skip
+
+
+def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """The settings. Exits with status 2, naming the flag, for a value that cannot be."""
+    flags = parser(environ)
+    found = flags.parse_args(argv)
+    url = found.database_url or database_url(found.data)
+    if not url.startswith("sqlite:///"):
+        flags.error("argument --database-url: this version keeps its store in SQLite: sqlite:///FILE")
+    return Settings(
+        data=found.data, bind=found.bind, port=found.port, ssh_port=found.ssh_port, database_url=url, public_url=found.public_url,
+        workers=found.workers, rate_limit=found.rate_limit, trusted_proxies=found.trusted_proxies,
+    )  # fmt: skip
+
+
+def _number(text: str, least: int, most: int, what: str) -> int:
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    return _number(text, 0, 65535, "a port (0 to 65535)")
+
+
+def _positive(text: str) -> int:
+    return _number(text, 1, 256, "a number from 1 to 256")
+
+
+def _count(text: str) -> int:
+    return _number(text, 0, 10**9, "a number of requests (0: no limit)")
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a URL like https://keyturn.example.com")
+    return text.rstrip("/")

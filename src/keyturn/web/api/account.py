@@ -1,0 +1,74 @@
+"""/account: the account itself, its password, its limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyturn.actions import accounts
+from keyturn.web import render
+from keyturn.web.answer import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keyturn.web.call import Call
+    from keyturn.web.face import Face
+
+
+def info(call: Call) -> Answer:
+    """GET /account."""
+    return Answer(render.account(accounts.info(call.env, call.principal)))
+
+
+def rate_limit(face: Face) -> Callable[[Call], Answer]:
+    """GET /account/rate-limits, which itself is not counted."""
+
+    def remaining(call: Call) -> Answer:
+        return Answer({"remaining": face.api_limit.remaining(call.principal.account_id, call.env.clock().timestamp())})
+
+    return remaining
+
+
+def update(call: Call) -> Answer:
+    """PATCH /account: name, allow_tracking, beta; with ``password`` also the e-mail, or the password to ``new_password``."""
+    if call.body.get("password") is not None and (call.body.get("new_password") or call.body.get("email")):
+        return _update_secured(call)
+    return Answer(render.account(accounts.update(call.env, call.by, call.principal, call.body)))
+
+
+def _update_secured(call: Call) -> Answer:
+    body, by, principal = call.body, call.by, call.principal
+    if body.get("new_password") is not None:
+        return change_password(call, body["password"])
+    if body.get("email") is not None:
+        accounts.change_email(call.env, by, principal, current_password=body["password"], email=body["email"])
+    return Answer(render.account(accounts.update(call.env, by, principal, call.body)))
+
+
+def change_password(call: Call, current: object = None) -> Answer:
+    """PUT /account/password ``{"current_password", "new_password"}``.
+
+    When the change ended the API key, the answer has the new one under ``api_key``: this once, and nowhere later.
+    """
+    changed = accounts.change_password(
+        call.env,
+        call.by,
+        call.principal,
+        current_password=call.body.get("current_password") if current is None else current,
+        new_password=call.body.get("new_password"),
+    )
+    body = render.account(changed.account)
+    body["ended"] = [
+        {"id": e.grant.id, "kind": e.grant.kind.value, "description": e.grant.description, "reason": e.reason}
+        for e in changed.endings
+    ]
+    if changed.api_key:
+        body["api_key"] = render.Render(call.env.clock(), changed.account, call.principal).authorization(
+            changed.api_key
+        )
+    return Answer(body)
+
+
+def nothing(_call: Call) -> Answer:
+    """An empty list, so that clients that ask do not stumble."""
+    return Answer([])

@@ -1,0 +1,86 @@
+"""/oauth/authorizations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keyturn.actions import accounts, authorizations
+from keyturn.actions.env import Invalid
+from keyturn.web.answer import Answer, page
+from keyturn.web.render import Render
+
+if TYPE_CHECKING:
+    from keyturn.actions.grants import Credential
+    from keyturn.web.call import Call
+
+
+def renderer(call: Call) -> Render:
+    """Renders for the credential that asks."""
+    owner = accounts.info(call.env, call.principal)
+    given = call.presented
+    return Render(call.env.clock(), owner, call.principal, (given.text or given.user) if given else None)
+
+
+def _one(call: Call, found: Credential, status: int = 200) -> Answer:
+    return Answer(renderer(call).authorization(found), status)
+
+
+def create(call: Call) -> Answer:
+    """POST with a token."""
+    _no_client(call)
+    asked = call.body
+    made = authorizations.create(
+        call.env, call.by, call.principal,
+        description=asked.get("description"), expires_in=asked.get("expires_in"), scopes=asked.get("scope"),
+    )  # fmt: skip
+    return _one(call, made, 201)
+
+
+def create_by_password(call: Call) -> Answer:
+    """POST with Basic e-mail and password: a login, or an authorization, without any token before."""
+    _no_client(call)
+    asked, given = call.body, call.presented
+    assert given is not None
+    made, owner = authorizations.create_by_password(
+        call.env, call.by, given.user or "", given.text,
+        description=asked.get("description"), expires_in=asked.get("expires_in"), scopes=asked.get("scope"),
+    )  # fmt: skip
+    return Answer(Render(call.env.clock(), owner).authorization(made), 201)
+
+
+def _no_client(call: Call) -> None:
+    if call.body.get("client") is not None:
+        raise Invalid("client", "there is no such OAuth client")
+
+
+def listed(call: Call) -> Answer:
+    """GET the list."""
+    found = authorizations.listed(call.env, call.principal)
+    return page(found, lambda c: c.grant.id, call.range, renderer(call).authorization)
+
+
+def info(call: Call) -> Answer:
+    """GET one."""
+    return _one(call, authorizations.info(call.env, call.principal, call.params["id"]))
+
+
+def update(call: Call) -> Answer:
+    """PATCH one: its description."""
+    _no_client(call)
+    return _one(
+        call,
+        authorizations.update(
+            call.env, call.by, call.principal, call.params["id"], description=call.body.get("description")
+        ),
+    )
+
+
+def revoke(call: Call) -> Answer:
+    """DELETE one; answers what it was."""
+    render = renderer(call)
+    return Answer(render.authorization(authorizations.revoke(call.env, call.by, call.principal, call.params["id"])))
+
+
+def regenerate(call: Call) -> Answer:
+    """POST .../actions/regenerate-tokens."""
+    return _one(call, authorizations.regenerate(call.env, call.by, call.principal, call.params["id"]))

@@ -1,0 +1,84 @@
+"""The HTTP face: every route, on one screen."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.routing import Mount, Route, Router
+from starlette.staticfiles import StaticFiles
+
+from keyturn.web import health, pages
+from keyturn.web.api import account, authorizations, cli_auth, keys, sessions
+from keyturn.web.call import Endpoint
+from keyturn.web.outer import Outer
+from keyturn.web.pages import cli_login, home, setup, sign_in
+from keyturn.web.pages.visit import Page
+from keyturn.web.unknown import Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.types import ASGIApp
+
+    from keyturn.web.answer import Answer
+    from keyturn.web.call import Call
+    from keyturn.web.face import Face
+
+STATIC = Path(__file__).parent / "static"
+
+
+def build(face: Face) -> ASGIApp:
+    """The ASGI application."""
+
+    def api(
+        method: str, path: str, run: Callable[[Call], Answer], permission: str | None, *, slow: bool = False, counted: bool = True,
+        password: Callable[[Call], Answer] | None = None,
+    ) -> Route:  # fmt: skip
+        endpoint = Endpoint(face, run, permission, slow=slow, counted=counted, password=password)
+        return Route(path, endpoint, methods=[method])
+
+    def page(path: str, run: pages.Run, *, post: pages.Run | None = None, slow: bool = False) -> Route:
+        return Route(path, Page(face, run, post, slow=slow), methods=["GET", "POST"] if post else ["GET"])
+
+    auth, sess = "/oauth/authorizations", "/oauth/sessions"
+    routes = [
+        # GET /verify and GET /account are answered in outer.py, by hot.py
+        api("PATCH", "/account", account.update, "account:write", slow=True),
+        api("PUT", "/account/password", account.change_password, "account:password", slow=True),
+        api("GET", "/account/rate-limits", account.rate_limit(face), "account:read", counted=False),
+        api("GET", "/account/features", account.nothing, "features:read"),
+        api("GET", "/account/keys", keys.listed, "keys:read"),
+        api("POST", "/account/keys", keys.add, "keys:write"),
+        api("GET", "/account/keys/{id:path}", keys.info, "keys:read"),
+        api("DELETE", "/account/keys/{id:path}", keys.remove, "keys:write"),
+        api("GET", auth, authorizations.listed, "authorizations:read"),
+        api("POST", auth, authorizations.create, "authorizations:write", password=authorizations.create_by_password),
+        api("GET", auth + "/{id}", authorizations.info, "authorizations:read"),
+        api("PATCH", auth + "/{id}", authorizations.update, "authorizations:write"),
+        api("DELETE", auth + "/{id}", authorizations.revoke, "authorizations:write"),
+        api("POST", auth + "/{id}/actions/regenerate-tokens", authorizations.regenerate, "authorizations:write"),
+        api("GET", sess, sessions.listed, "sessions:read"),
+        api("DELETE", sess + "/~", sessions.end_own, "self:end"),
+        api("DELETE", sess + "/{id}", sessions.end, "sessions:write"),
+        api("GET", "/teams", account.nothing, "teams:read"),
+        Route("/auth", cli_auth.Begin(face), methods=["POST"]),
+        Route("/auth/cli/{id}", cli_auth.Wait(face), methods=["GET"]),
+        Route("/healthz", health.Health(face), methods=["GET"]),
+        page("/", home.show),
+        page("/sign-in", sign_in.show, post=sign_in.submit, slow=True),
+        page("/sign-out", sign_in.not_by_get, post=sign_in.sign_out),
+        page("/setup/{secret}", setup.show, post=setup.submit, slow=True),
+        page("/auth/browser/{secret}", cli_login.show, post=cli_login.submit),
+        page("/auth/browser/{secret}/switch", sign_in.not_by_get, post=cli_login.switch),
+        page("/sessions/{id}/end", sign_in.not_by_get, post=home.end_session),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        async with health.upkeep(face):
+            yield
+
+    return Outer(face, Router(routes, default=Unknown(face), redirect_slashes=False, lifespan=lifespan))

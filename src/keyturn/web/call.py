@@ -1,0 +1,176 @@
+"""One API request, from ASGI to an Answer and back: the frame that every endpoint shares.
+
+read the credential -> authenticate -> count against the rate limit -> authorize -> read the body -> run the endpoint on a thread.
+An endpoint is a plain function from Call to Answer; it raises the actions' problems, and web/refuse.py turns them into answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from keyturn.actions.authenticate import authenticate
+from keyturn.actions.env import By, Problem
+from keyturn.core import decide
+from keyturn.core.credential import Deny, Principal
+from keyturn.store.interface import Unavailable
+from keyturn.web import credentials, refuse
+from keyturn.web.answer import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Receive, Scope, Send
+
+    from keyturn.actions.env import Env
+    from keyturn.web.face import Face
+
+LARGEST_BODY = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What an endpoint is given."""
+
+    env: Env
+    by: By
+    params: dict[str, str]
+    """The path's variables."""
+    body: dict[str, Any]
+    """The request's JSON object; empty when there was none."""
+    range: str | None
+    presented: credentials.Presented | None = None
+
+    @property
+    def principal(self) -> Principal:
+        """Who acts. For endpoints with a permission, which are called for nobody else."""
+        assert self.by.principal is not None
+        return self.by.principal
+
+
+class Endpoint:
+    """An ASGI application for one route of the API."""
+
+    def __init__(
+        self,
+        face: Face,
+        run: Callable[[Call], Answer],
+        permission: str | None,
+        *,
+        slow: bool = False,
+        counted: bool = True,
+        password: Callable[[Call], Answer] | None = None,
+    ) -> None:
+        """``permission``: of core.scope; None when nobody has to be proven. ``slow``: hashes a password. ``counted``: against the rate
+        limit. ``password``: the endpoint for Basic with e-mail and account password, where that is taken at all."""
+        self._face, self._run, self._permission = face, run, permission
+        self._slow, self._counted, self._password = slow, counted, password
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        try:
+            answer = await self._answer(scope, receive)
+        except Problem as problem:
+            answer = refuse.problem(problem)
+        except Unavailable:
+            answer = refuse.unavailable()
+        await send_answer(scope, send, answer)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        presented = credentials.read(scope["headers"], scope["query_string"])
+        if isinstance(presented, credentials.Ambiguous):
+            return refuse.bad_request(presented.message)
+        if isinstance(presented, credentials.Unreadable):
+            return refuse.unreadable(presented.message)
+        run, slow, principal = self._run, self._slow, None
+        if (
+            isinstance(presented, credentials.Presented)
+            and presented.looks_like_a_password
+            and self._permission is not None
+        ):
+            if self._password is None:
+                return refuse.deny(decide.unproven("password_as_token"))
+            run, slow = self._password, True
+        elif self._permission is not None:
+            outcome = self._face.admit(scope, presented, self._face.api_limit, counted=self._counted)
+            if isinstance(outcome, Answer):
+                return outcome
+            principal = outcome
+            lacking = decide.authorize(principal, self._permission)
+            if lacking is not None:
+                self._face.refused(scope, lacking, principal)
+                return refuse.deny(lacking, forbidden=True)
+        body = await read_body(scope, receive)
+        if isinstance(body, Answer):
+            return body
+        asked_range = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"range"), None)
+        given = presented if isinstance(presented, credentials.Presented) else None
+        call = Call(self._face.env, self._face.by(scope, principal), scope["path_params"], body, asked_range, given)
+        return await self._face.offload.run(lambda: run(call), slow=slow)
+
+
+def admit(env: Env, presented: credentials.Presented | credentials.Absent) -> Principal | Deny:
+    """Who the presented credential speaks for, or why not."""
+    if isinstance(presented, credentials.Absent):
+        return decide.unproven("missing")
+    if presented.looks_like_a_password:
+        return decide.unproven("password_as_token")
+    text = presented.text
+    if not text and presented.user:  # `curl -u TOKEN:`
+        text = presented.user
+    return authenticate(env, text)
+
+
+async def read_body(scope: Scope, receive: Receive) -> dict[str, Any] | Answer:
+    """The request's body as an object: JSON whatever the content type says (curl -d calls it a form), or a form; {} when empty."""
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return refuse.bad_request("The request ended before its body did.")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > LARGEST_BODY:
+            return Answer(
+                {"id": "bad_request", "message": f"The body is larger than {LARGEST_BODY} bytes."},
+                413,
+                [("Connection", "close")],
+            )
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            break
+    raw = b"".join(chunks).strip()
+    if not raw:
+        return {}
+    content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    if raw[:1] not in b"{[" and content_type.startswith(b"application/x-www-form-urlencoded"):
+        return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as wrong:
+        return refuse.bad_request(f"The body is not JSON: {wrong.msg} at line {wrong.lineno}, column {wrong.colno}.")
+    if not isinstance(body, dict):
+        return refuse.bad_request("The body must be a JSON object.")
+    return body
+
+
+async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
+    """Sends the answer; GETs carry an ETag and are answered 304 when the client has the same already [RFC 9110 13.1.2]."""
+    raw = orjson.dumps(answer.body)
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    status = answer.status
+    if scope["method"] in ("GET", "HEAD") and status in (200, 206):
+        tag = b'"' + hashlib.blake2b(raw, digest_size=12).hexdigest().encode() + b'"'
+        headers.append((b"etag", tag))
+        for name, value in scope["headers"]:
+            if name == b"if-none-match" and tag in [part.strip().removeprefix(b"W/") for part in value.split(b",")]:
+                status, raw = 304, b""
+    headers += [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in answer.headers]
+    if status != 304:
+        headers.append((b"content-length", str(len(raw)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else raw})

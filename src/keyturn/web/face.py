@@ -1,0 +1,82 @@
+"""What all of the HTTP face shares: the Env, the limits, the threads, and how a request becomes a By."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from keyturn.actions.env import By
+from keyturn.core.credential import Deny
+from keyturn.web import call, refuse
+from keyturn.web.offload import Offload
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+    from keyturn.actions.env import Env
+    from keyturn.actions.refusals import Refusals
+    from keyturn.core.credential import Principal
+    from keyturn.web.answer import Answer
+    from keyturn.web.credentials import Absent, Presented
+    from keyturn.web.limits import Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """The HTTP face's share of a worker. What is in ``scope["state"]`` of a request was put there by web/outer.py."""
+
+    env: Env
+    public_url: str
+    """Where people reach the server: scheme, host and port, no trailing slash."""
+    api_limit: Limit
+    verify_limit: Limit
+    begin_limit: Limit
+    """Logins begun, an address."""
+    refusals: Refusals
+    instance: str = "Keyturn"
+    offload: Offload = field(default_factory=Offload)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server begins to stop: whoever waits for long gives up then."""
+
+    @property
+    def https(self) -> bool:
+        """Whether people reach it over TLS."""
+        return self.public_url.startswith("https:")
+
+    def by(self, scope: Scope, principal: Principal | None = None) -> By:
+        """Who asks, for the audit trail."""
+        agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+        return By(principal, address(scope), agent.decode("latin-1")[:300], scope["state"]["request_id"])
+
+    def admit(
+        self, scope: Scope, presented: Presented | Absent, limit: Limit, *, counted: bool = True
+    ) -> Principal | Answer:
+        """Authenticates and counts against the account's ``limit``: who acts, or the refusal. Raises Unavailable."""
+        outcome = call.admit(self.env, presented)
+        if isinstance(outcome, Deny):
+            self.refused(scope, outcome)
+            return refuse.deny(outcome)
+        now = self.env.clock().timestamp()
+        if not counted:
+            scope["state"]["remaining"] = limit.remaining(outcome.account_id, now)
+            return outcome
+        remaining, wait = limit.take(outcome.account_id, now)
+        scope["state"]["remaining"] = remaining
+        if wait:
+            return refuse.too_many(
+                "Your account reached the API rate limit. Please wait before making new requests.", wait
+            )
+        return outcome
+
+    def refused(self, scope: Scope, deny: Deny, principal: Principal | None = None) -> None:
+        """Notes a refusal for the audit trail; written later, so that a storm of retries costs next to nothing."""
+        if deny.reason != "missing":
+            grant_id = principal.grant_id if principal else deny.credential[0] if deny.credential else None
+            self.refusals.note(grant_id, deny.reason, address(scope))
+
+
+def address(scope: Scope) -> str:
+    """The address that the request came from."""
+    client = scope.get("client")
+    return client[0] if client else ""

@@ -1,0 +1,116 @@
+"""The two requests that outnumber all others, GET /verify and GET /account, answered without a router, a thread or a second look.
+
+They take the same steps as every endpoint (call.py): read, authenticate, count, decide, answer; only the machinery around is left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote
+
+import orjson
+
+from keyturn.core import decide, scope
+from keyturn.store.interface import Unavailable
+from keyturn.web import call, credentials, refuse, render
+from keyturn.web.answer import Answer, iso
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from keyturn.core.credential import Principal
+    from keyturn.web.face import Face
+    from keyturn.web.limits import Limit
+
+
+async def verify(face: Face, asgi: Scope, _receive: Receive, send: Send) -> None:
+    """Who the caller's token speaks for, as headers and JSON, for a reverse proxy; 401 or 403 with the reason otherwise."""
+    query = asgi["query_string"]
+    principal = _admit(face, asgi, face.verify_limit)
+    if isinstance(principal, Answer):
+        principal.headers.append(("X-Keyturn-Reason", principal.body.get("reason", principal.body["id"])))
+        await call.send_answer(asgi, send, principal)
+        return
+    if query:
+        answer = _short_of_scope(face, asgi, principal, query)
+        if answer is not None:
+            answer.headers.append(("X-Keyturn-Reason", answer.body.get("reason", answer.body["id"])))
+            await call.send_answer(asgi, send, answer)
+            return
+    expires_at = iso(principal.expires_at)
+    scopes = " ".join(principal.scopes)
+    raw = orjson.dumps(
+        {
+            "account": principal.account_id,
+            "email": principal.email,
+            "scope": scopes,
+            "credential": principal.grant_id,
+            "kind": principal.kind,
+            "expires_at": expires_at,
+        }
+    )
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"cache-control", b"no-store"),
+        (b"content-length", b"%d" % len(raw)),
+        (b"x-keyturn-account", principal.account_id.encode()),
+        (b"x-keyturn-email", _header(principal.email)),
+        (b"x-keyturn-scope", scopes.encode()),
+        (b"x-keyturn-credential", principal.grant_id.encode()),
+        (b"x-keyturn-kind", principal.kind.encode()),
+    ]
+    if expires_at is not None:
+        headers.append((b"x-keyturn-expires-at", expires_at.encode()))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if asgi["method"] == "HEAD" else raw})
+
+
+async def account(face: Face, asgi: Scope, _receive: Receive, send: Send) -> None:
+    """GET /account."""
+    principal = _admit(face, asgi, face.api_limit)
+    if isinstance(principal, Answer):
+        await call.send_answer(asgi, send, principal)
+        return
+    lacking = decide.authorize(principal, "account:read")
+    if lacking is not None:
+        face.refused(asgi, lacking, principal)
+        await call.send_answer(asgi, send, refuse.deny(lacking, forbidden=True))
+        return
+    try:
+        found = face.env.store.find_account(principal.account_id)
+    except Unavailable:
+        await call.send_answer(asgi, send, refuse.unavailable())
+        return
+    assert found is not None
+    await call.send_answer(asgi, send, Answer(render.account(found)))
+
+
+def _admit(face: Face, asgi: Scope, limit: Limit) -> Principal | Answer:
+    presented = credentials.read(asgi["headers"], asgi["query_string"])
+    if isinstance(presented, credentials.Ambiguous):
+        return refuse.bad_request(presented.message)
+    if isinstance(presented, credentials.Unreadable):
+        return refuse.unreadable(presented.message)
+    try:
+        return face.admit(asgi, presented, limit)
+    except Unavailable:
+        return refuse.unavailable()
+
+
+def _short_of_scope(face: Face, asgi: Scope, principal: Principal, query: bytes) -> Answer | None:
+    """The refusal when ``?scope=`` names a scope that the token does not have."""
+    asked = " ".join(parse_qs(query.decode("latin-1")).get("scope", [])).replace(",", " ").split()
+    unknown = [name for name in asked if name not in scope.SCOPES]
+    if unknown:
+        return refuse.bad_request(f"There is no scope of that name; the scopes are {', '.join(scope.SCOPES)}.")
+    for name in asked:
+        if not scope.includes(principal.scopes, (name,)):
+            lacking = decide.short_of(principal, (name,))
+            face.refused(asgi, lacking, principal)
+            return refuse.deny(lacking, forbidden=True)
+    return None
+
+
+def _header(text: str) -> bytes:
+    """The text as a header value: ASCII as it is, all else percent-encoded as UTF-8."""
+    return text.encode() if text.isascii() else quote(text, safe="@+.-_!#$&'*/=?^`{|}~").encode()

@@ -1,0 +1,47 @@
+"""Request limits: a leaky bucket an account, shared by all workers of one machine.
+
+The generic cell rate algorithm keeps one number a key: the time at which its bucket will be empty again. The numbers lie in shared memory made
+before the workers are forked, at two places chosen by the key's hash; the smaller one counts, so that two keys disturb one another only when they
+share both places. An update that two workers race for may let one request more through; none is ever refused by mistake.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import Final
+from zlib import crc32
+
+SLOTS: Final = 1 << 19
+
+
+class Limit:
+    """``most`` requests in ``window`` seconds, all at once or spread; 0 is no limit."""
+
+    def __init__(self, most: int, window: float = 3600.0) -> None:
+        self.most = most
+        self._window = window
+        self._step = window / most if most else 0.0
+        self._empty_at = memoryview(mmap.mmap(-1, SLOTS * 8)).cast("d")
+
+    def take(self, key: str, now: float) -> tuple[int, float]:
+        """Counts one request of ``key`` at ``now`` (seconds): how many remain, and 0.0, or the seconds to wait when there is none."""
+        if not self.most:
+            return 1_000_000, 0.0
+        first, second, empty_at = self._look(key, now)
+        after = empty_at + self._step
+        wait = after - now - self._window
+        if wait > 1e-6:
+            return 0, wait
+        self._empty_at[first] = self._empty_at[second] = after
+        return int((now + self._window - after) / self._step + 1e-6), 0.0
+
+    def remaining(self, key: str, now: float) -> int:
+        """How many requests ``key`` has left; counts nothing."""
+        if not self.most:
+            return 1_000_000
+        return int((now + self._window - self._look(key, now)[2]) / self._step + 1e-6)
+
+    def _look(self, key: str, now: float) -> tuple[int, int, float]:
+        raw = key.encode()
+        first, second = crc32(raw) % SLOTS, crc32(raw, 0x9E3779B9) % SLOTS
+        return first, second, max(now, min(self._empty_at[first], self._empty_at[second]))

@@ -1,0 +1,58 @@
+"""Where a person approves or denies a command line's login."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from keyturn.actions import cli_login
+from keyturn.core import decide, lifecycle, policy
+from keyturn.core.policy import Kind
+from keyturn.web.pages import sign_in
+from keyturn.web.pages.visit import see_other
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from keyturn.web.pages.visit import Visit
+
+
+def show(visit: Visit) -> Response:
+    """GET /auth/browser/SECRET: which machine asks; after signing in, approve or deny."""
+    path = sign_in.LOGIN_PATH + visit.params["secret"]
+    login = cli_login.shown(visit.face.env, visit.params["secret"])
+    if visit.account is None:
+        return sign_in.form(visit, path)
+    seconds = login.asked_life or policy.LIVES[Kind.LOGIN].default
+    assert seconds is not None
+    ago = round((visit.now - login.created_at) / timedelta(seconds=1))
+    shown = {
+        "description": login.description,
+        "address": login.address,
+        "agent": login.agent,
+        "asked_at": decide.in_words(login.created_at),
+        "asked_ago": "just now" if ago < 10 else f"{lifecycle.in_words(ago)} ago",
+        "life": f"{lifecycle.in_words(seconds)}, or until you log out or change your password",
+    }
+    return visit.render(
+        "cli_approve.html", title="Approve a login", login=shown, same_address=login.address == visit.by.address, action=path,
+        switch_action=f"{path}/switch",
+    )  # fmt: skip
+
+
+def submit(visit: Visit) -> Response:
+    """POST: the decision."""
+    if visit.principal is None:
+        return see_other(sign_in.LOGIN_PATH + visit.params["secret"])
+    decision = visit.form.get("decision")
+    if decision not in ("approve", "deny"):
+        return show(visit)
+    approve = decision == "approve"
+    login = cli_login.decide_login(visit.face.env, visit.by, visit.principal, visit.params["secret"], approve=approve)
+    title = "Logged in" if approve else "Login denied"
+    return visit.render("cli_done.html", title=title, outcome="approved" if approve else "denied", login=login)
+
+
+def switch(visit: Visit) -> Response:
+    """POST .../switch: sign out, to come back as another account."""
+    return sign_in.leave(visit, sign_in.LOGIN_PATH + visit.params["secret"])
