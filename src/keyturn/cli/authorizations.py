@@ -10,7 +10,7 @@ from keyturn.cli.asking import Server
 from keyturn.cli.failures import UsageError
 from keyturn.cli.options import Parser, names, positive
 from keyturn.client import credentials, netrc
-from keyturn.client.errors import StorageFailed
+from keyturn.client.errors import NotFound, StorageFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def rotate(words: Sequence[str]) -> int:
         parser.error("give -S or --json, not both")
     with Server(options.host) as server:
         server.require_login()
-        own = options.id != "~" and server.ask("GET", _path(options.id)).get("current") is True
+        own = _is_own(server, options.id)
         with say.doing("Rotating OAuth Authorization"):
             item = server.ask("POST", _path(options.id) + "/actions/regenerate-tokens")
         if own:
@@ -158,6 +158,15 @@ def _of_one(command: str, about: str, words: Sequence[str], *, json: bool) -> ar
     parser = Parser(command, about, json="print as JSON" if json else None)
     parser.add_argument("id", metavar="ID", help="as keyturn authorizations shows it; ~ is the account's API key")
     return parser.parse(words)
+
+
+def _is_own(server: Server, identity: str) -> bool:
+    try:
+        return server.ask("GET", _path(identity)).get("current") is True
+    except NotFound:
+        if identity == "~":
+            return False  # rotating makes the API key when there is none
+        raise
 
 
 def _keep_own(server: Server, token: str) -> None:
@@ -198,7 +207,7 @@ def _show(item: Mapping[str, Any]) -> None:
         ("Token", (item.get("access_token") or {}).get("token") or ""),
         ("Expires at", _expires(item)),
         ("Updated at", say.when(item.get("updated_at"), "")),
-        ("Ends", item.get("life") or ""),
+        ("Life", item.get("life") or ""),
     ]
     if client.get("redirect_uri"):
         pairs.insert(1, ("Redirect URI", client["redirect_uri"]))

@@ -66,9 +66,9 @@ def log_in(host: Host, *, by_password: bool = False, expires_in: int | None = No
         credential = _store(host, new)
     say.data(f"Logged in as {new.email}")
     if new.life:
-        say.note(new.life)
+        say.note(f"This login {new.life}" if new.life[0].islower() else new.life)
     elif new.expires_at is not None:
-        say.note(f"this login ends {say.moment(new.expires_at)}, or at keyturn logout")
+        say.note(f"This login ends {say.moment(new.expires_at)}, or at keyturn logout")
     if credentials.from_environment(os.environ):
         say.warn(f"{credentials.VARIABLE} is set, and still wins over this login; to use the login: {unset_variable()}")
     send_queued_revocations(host)

@@ -214,12 +214,18 @@ class Transport:
         )
 
     def _same_origin(self, location: str, path: str) -> str:
-        target = urlsplit(urljoin(self.url + path, location))
         here = urlsplit(self.url)
-        if (target.scheme, target.netloc.lower()) != (here.scheme, here.netloc) or not location.isprintable():
+        try:
+            target = urlsplit(urljoin(self.url + path, location))
+        except ValueError:
+            raise ConnectionFailed(f"{self.url} redirects to what is no address") from None
+        if not location or not location.isprintable():
+            raise ConnectionFailed(f"{self.url} redirects to what is no address")
+        if (target.scheme, target.netloc.lower()) != (here.scheme, here.netloc):
+            elsewhere = f"{target.scheme}://{target.netloc.rpartition('@')[2]}"
             raise ConnectionFailed(
-                f"{self.url} redirects to {target.scheme}://{target.hostname}: not followed, the token is for {here.netloc} alone",
-                f"if the server has moved: keyturn login --host {target.scheme}://{target.netloc.rpartition('@')[2]}",
+                f"{self.url} redirects to {elsewhere}: not followed, the token is for {here.netloc} alone",
+                f"if the server has moved: keyturn login --host {elsewhere}",
             )
         return (target.path or "/") + (f"?{target.query}" if target.query else "")
 
