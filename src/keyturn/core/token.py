@@ -129,5 +129,5 @@ def what_is_wrong(text: str) -> str:
     if len(bare) < LENGTH:
         return f"it was cut: {len(bare)} of {LENGTH} characters are there"
     if len(bare) > LENGTH:
-        return f"it has {len(bare) - LENGTH} characters too many"
+        return f"it is too long: {len(bare)} characters instead of {LENGTH}"
     return "its check digits do not match: a character was mistyped or lost its case"

@@ -101,9 +101,9 @@ class SqlStore:
         try:
             if self._hot is None:
                 raw = self._engine.raw_connection()
-                raw.detach()
                 assert isinstance(raw.driver_connection, sqlite3.Connection)
                 self._hot = raw.driver_connection
+                raw.detach()  # it stays ours: the pool must not hand it to anybody else
             return self._hot.execute(statement, (key,)).fetchone()
         except (sqlite3.Error, DBAPIError) as fault:
             raise Unavailable(type(fault).__name__) from fault
