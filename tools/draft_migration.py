@@ -1,4 +1,6 @@
-"""Drafts a migration from what store/tables.py has and the last migration lacks: draft_migration.py 0002 "what it is for"."""
+"""Drafts a migration from what store/tables.py has and the last migration lacks: draft_migration.py 0002 "what it is
+for".
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""``keyturn admin``: operator commands on the store. They work beside a running server, and need no token: whoever may read and write the
-store's files may use them."""
+"""``keyturn admin``: operator commands on the store. They work beside a running server, and need no token: whoever
+may read and write the store's files may use them.
+"""
 
 from __future__ import annotations
 
@@ -35,21 +36,42 @@ class Failed(Exception):
 
 def parser() -> argparse.ArgumentParser:
     """The flags and commands of ``keyturn admin``."""
-    made = argparse.ArgumentParser("keyturn admin", description="Operator commands on the store; they work beside a running server.")
-    made.add_argument("--data", type=Path, metavar="DIR", default=os.environ.get("KEYTURN_DATA", ".keyturn"), help="the server's data folder (default: .keyturn)")
-    made.add_argument("--database-url", metavar="URL", default=os.environ.get("KEYTURN_DATABASE_URL"), help="the server's store, where it is not in the data folder")
+    made = argparse.ArgumentParser(
+        "keyturn admin", description="Operator commands on the store; they work beside a running server."
+    )
+    made.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=os.environ.get("KEYTURN_DATA", ".keyturn"),
+        help="the server's data folder (default: .keyturn)",
+    )
+    made.add_argument(
+        "--database-url",
+        metavar="URL",
+        default=os.environ.get("KEYTURN_DATABASE_URL"),
+        help="the server's store, where it is not in the data folder",
+    )
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     create = commands.add_parser("accounts:create", help="make an account")
     create.add_argument("email")
-    create.add_argument("--password-stdin", action="store_true", help="read the password from standard input's first line")
+    create.add_argument(
+        "--password-stdin", action="store_true", help="read the password from standard input's first line"
+    )
     create.add_argument("--name")
     create.add_argument("--admin", action="store_true", help="make it an administrator's")
-    for name, text in (("accounts:suspend", "suspend an account and end its credentials"), ("accounts:unsuspend", "let it sign in again")):
+    for name, text in (
+        ("accounts:suspend", "suspend an account and end its credentials"),
+        ("accounts:unsuspend", "let it sign in again"),
+    ):
         command = commands.add_parser(name, help=text)
         command.add_argument("email")
     listed = commands.add_parser("accounts", help="list the accounts")
     listed.add_argument("--json", action="store_true")
-    for name, text in (("backup", "copy the store to FILE, while the server runs"), ("restore", "put the store back to what FILE has")):
+    for name, text in (
+        ("backup", "copy the store to FILE, while the server runs"),
+        ("restore", "put the store back to what FILE has"),
+    ):
         command = commands.add_parser(name, help=text)
         command.add_argument("file", type=Path)
     commands.add_parser("migrate", help="bring the store to this version's schema")
@@ -99,7 +121,14 @@ def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
             found = tx.accounts()
         if asked.json:
             rows = [
-                {"id": a.id, "email": a.email, "name": a.name, "admin": a.admin, "suspended": a.suspended_at is not None} for a in found
+                {
+                    "id": a.id,
+                    "email": a.email,
+                    "name": a.name,
+                    "admin": a.admin,
+                    "suspended": a.suspended_at is not None,
+                }
+                for a in found
             ]
             print(json.dumps(rows, indent=2))
         else:
@@ -107,7 +136,12 @@ def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
                 print(a.email + (" (admin)" if a.admin else "") + (" (suspended)" if a.suspended_at else ""))
     elif asked.command == "accounts:create":
         made = accounts.create(
-            env, OPERATOR, email=asked.email, name=asked.name, admin=asked.admin, new_password=_password(stdin=asked.password_stdin)
+            env,
+            OPERATOR,
+            email=asked.email,
+            name=asked.name,
+            admin=asked.admin,
+            new_password=_password(stdin=asked.password_stdin),
         )
         print(f"Made the account {made.email}{', an administrator' if made.admin else ''}.", file=sys.stderr)
     elif asked.command == "accounts:suspend":
@@ -154,7 +188,10 @@ def _backup(path: Path, to: Path) -> int:
         target.execute("PRAGMA journal_mode=DELETE")
     partial.chmod(0o600)
     partial.rename(to)
-    print(f"Wrote {to} ({to.stat().st_size} bytes). It has password hashes and digests of tokens: keep it like the store.", file=sys.stderr)
+    print(
+        f"Wrote {to} ({to.stat().st_size} bytes). It has password hashes and digests of tokens: keep it like the store.",
+        file=sys.stderr,
+    )
     return 0
 
 
@@ -178,7 +215,10 @@ def _restore(path: Path, of: Path) -> int:
             source.backup(target)
     path.chmod(0o600)
     _migrate(f"sqlite:///{path}", quiet=True)
-    print(f"The store is what {of} has. What was there before is beside it, as {path.name}.before-restore.", file=sys.stderr)
+    print(
+        f"The store is what {of} has. What was there before is beside it, as {path.name}.before-restore.",
+        file=sys.stderr,
+    )
     return 0
 
 
@@ -186,7 +226,9 @@ def _check(url: str, path: Path, *, as_json: bool) -> int:
     findings: list[str] = []
     with closing(sqlite3.connect(path)) as connection:
         findings += [f"damaged: {row[0]}" for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-        findings += [f"a row of {row[0]} refers to none of {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")]
+        findings += [
+            f"a row of {row[0]} refers to none of {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")
+        ]
     engine = sql.engine_for(url)
     try:
         have, need = migrate.current(engine), migrate.head()

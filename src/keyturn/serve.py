@@ -20,6 +20,7 @@ from keyturn.actions.env import Env, Limits
 from keyturn.actions.refusals import Refusals
 from keyturn.adapters.passwords import Argon2Passwords
 from keyturn.store import migrate, sql
+from keyturn.store.interface import Unavailable
 from keyturn.web import app
 from keyturn.web.face import Face
 from keyturn.web.limits import Limit
@@ -50,7 +51,9 @@ def environment(database_url: str, limits: Limits | None = None) -> Env:
 
 
 def prepare(settings: Settings) -> str | None:
-    """Makes the data folder, brings the store up to date, and opens the one-time link if there is no account: its secret."""
+    """Makes the data folder, brings the store up to date, and opens the one-time link if there is no account: its
+    secret.
+    """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = sql.engine_for(settings.database_url)
     try:
@@ -88,14 +91,16 @@ def main(argv: Sequence[str]) -> int:
     """``keyturn serve``. Returns the exit status."""
     settings = configuration.read(argv, os.environ)
     os.umask(0o077)  # what the server makes is for its own user alone
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
     try:
         secret = prepare(settings)
         sockets = listen(settings.bind, settings.port)
     except (OSError, migrate.Newer) as fault:
         print(f"keyturn serve: {fault}", file=sys.stderr)
         return 1
-    except sql.Unavailable as fault:
+    except Unavailable as fault:
         print(f"keyturn serve: the store cannot be opened: {fault}", file=sys.stderr)
         return 1
     url = settings.public_url or f"http://{_host(settings.bind)}:{sockets[0].getsockname()[1]}"
@@ -106,7 +111,9 @@ def main(argv: Sequence[str]) -> int:
 
     def announce() -> None:
         if secret is not None:
-            print(f"There is no account yet. Make the first one, an administrator's, within a day at\n\n    {url}/setup/{secret}\n")
+            print(
+                f"There is no account yet. Make the first one, an administrator's, within a day at\n\n    {url}/setup/{secret}\n"
+            )
         print(f"keyturn is ready at {url}", flush=True)
 
     def work(ready: Callable[[], None]) -> None:
@@ -129,7 +136,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def listen(bind: str, port: int) -> list[socket.socket]:
-    """Sockets for ``bind``; for ``localhost`` both IPv4 and IPv6 where the machine has them. Port 0: a free one, the same for all.
+    """Sockets for ``bind``; for ``localhost`` both IPv4 and IPv6 where the machine has them. Port 0: a free one, the
+    same for all.
 
     Raises OSError that names address and port.
     """
@@ -147,7 +155,9 @@ def listen(bind: str, port: int) -> list[socket.socket]:
             listener.close()
             if sockets:  # a machine without IPv6
                 continue
-            raise OSError(f"cannot listen on {address} port {port}: {fault.strerror}; choose another with --port or --bind") from None
+            raise OSError(
+                f"cannot listen on {address} port {port}: {fault.strerror}; choose another with --port or --bind"
+            ) from None
         sockets.append(listener)
     return sockets
 

@@ -1,4 +1,6 @@
-"""Flags and environment, read once into one frozen Settings. Every flag ``--some-thing`` is also ``KEYTURN_SOME_THING``; the flag wins."""
+"""Flags and environment, read once into one frozen Settings. Every flag ``--some-thing`` is also
+``KEYTURN_SOME_THING``; the flag wins.
+"""
 
 from __future__ import annotations
 
@@ -40,21 +42,56 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     def default(name: str, otherwise: str | None = None) -> str | None:
         return environ.get(f"KEYTURN_{name}") or otherwise
 
-    made = argparse.ArgumentParser("keyturn serve", description="Serve Keyturn: API, sign-in pages and browser logins on one port.")
-    made.add_argument("--data", type=Path, metavar="DIR", default=default("DATA", ".keyturn"),
-                      help="folder of the embedded store; made when it is not there (default: .keyturn)")
-    made.add_argument("--port", type=_port, metavar="N", default=default("PORT", "8420"), help="HTTP port; 0 takes a free one (default: 8420)")
-    made.add_argument("--bind", metavar="ADDRESS", default=default("BIND", "localhost"),
-                      help="address to listen on (default: localhost; 0.0.0.0 for all, behind a proxy that does TLS)")
+    made = argparse.ArgumentParser(
+        "keyturn serve", description="Serve Keyturn: API, sign-in pages and browser logins on one port."
+    )
+    made.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        default=default("DATA", ".keyturn"),
+        help="folder of the embedded store; made when it is not there (default: .keyturn)",
+    )
+    made.add_argument(
+        "--port",
+        type=_port,
+        metavar="N",
+        default=default("PORT", "8420"),
+        help="HTTP port; 0 takes a free one (default: 8420)",
+    )
+    made.add_argument(
+        "--bind",
+        metavar="ADDRESS",
+        default=default("BIND", "localhost"),
+        help="address to listen on (default: localhost; 0.0.0.0 for all, behind a proxy that does TLS)",
+    )
     made.add_argument("--ssh-port", type=_port, metavar="N", default=default("SSH_PORT"), help="port of git over SSH")
-    made.add_argument("--database-url", metavar="URL", default=default("DATABASE_URL"), help="another store than the data folder's")
-    made.add_argument("--public-url", type=_url, metavar="URL", default=default("PUBLIC_URL"),
-                      help="where people reach the server, when that is not http://localhost:PORT")
-    made.add_argument("--workers", type=_positive, metavar="N", default=default("WORKERS", "1"), help="worker processes (default: 1)")
-    made.add_argument("--rate-limit", type=_count, metavar="N", default=default("RATE_LIMIT", str(policy.RATE_LIMIT)),
-                      help=f"API requests an hour and account (default: {policy.RATE_LIMIT}; 0: no limit)")
-    made.add_argument("--trusted-proxies", metavar="ADDRESSES", default=default("TRUSTED_PROXIES"),
-                      help="addresses of proxies whose X-Forwarded-For is believed, separated by commas")
+    made.add_argument(
+        "--database-url", metavar="URL", default=default("DATABASE_URL"), help="another store than the data folder's"
+    )
+    made.add_argument(
+        "--public-url",
+        type=_url,
+        metavar="URL",
+        default=default("PUBLIC_URL"),
+        help="where people reach the server, when that is not http://localhost:PORT",
+    )
+    made.add_argument(
+        "--workers", type=_positive, metavar="N", default=default("WORKERS", "1"), help="worker processes (default: 1)"
+    )
+    made.add_argument(
+        "--rate-limit",
+        type=_count,
+        metavar="N",
+        default=default("RATE_LIMIT", str(policy.RATE_LIMIT)),
+        help=f"API requests an hour and account (default: {policy.RATE_LIMIT}; 0: no limit)",
+    )
+    made.add_argument(
+        "--trusted-proxies",
+        metavar="ADDRESSES",
+        default=default("TRUSTED_PROXIES"),
+        help="addresses of proxies whose X-Forwarded-For is believed, separated by commas",
+    )
     return made  # fmt: skip
 
 
@@ -91,6 +128,12 @@ def _count(text: str) -> int:
 
 def _url(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.fragment
+    ):
         raise argparse.ArgumentTypeError(f"{text!r} is not a URL like https://keyturn.example.com")
     return text.rstrip("/")

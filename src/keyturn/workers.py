@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -11,88 +12,103 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A worker that dies sooner than this many seconds after its start is not restarted at once.
+log = logging.getLogger("keyturn.workers")
+
+# A worker that lived for less than this many seconds is not replaced at once.
 QUICK_DEATH = 1.0
 # Seconds that workers are given to stop, a little more than they give their requests.
 PATIENCE = 15.0
 
 
 def supervise(count: int, work: Callable[[Callable[[], None]], None], announce: Callable[[], None]) -> int:
-    """Forks ``count`` workers, calls ``announce`` once all serve, restarts what dies, and stops all at SIGTERM or SIGINT.
+    """Forks ``count`` workers, calls ``announce`` once all serve, replaces what dies, and stops all at SIGTERM or SIGINT.
 
     ``work`` serves until it is told to stop, and calls its argument when it accepts requests. Returns the exit status.
     """
-    readers: list[int] = []
-    children: dict[int, float] = {}
-    stopping = False
+    return _Workers(work).run(count, announce)
 
-    def stop(_signal: int, _frame: object) -> None:
-        nonlocal stopping
-        stopping = True
-        for child in children:
-            os.kill(child, signal.SIGTERM)
 
-    def start() -> int:
+class _Workers:
+    def __init__(self, work: Callable[[Callable[[], None]], None]) -> None:
+        self._work = work
+        self._started: dict[int, float] = {}
+        self._stopping = False
+
+    def run(self, count: int, announce: Callable[[], None]) -> int:
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        sys.stdout.flush()
+        starting = [self._start() for _ in range(count)]
+        ready = [os.read(reader, 1) for reader in starting]
+        if all(ready):
+            announce()
+        elif not self._stopping:
+            self._stop(signal.SIGTERM, None)  # one could not even start: it has said why
+            self._reap()
+            return 1
+        while not self._stopping:
+            self._replace_next()
+        return self._reap()
+
+    def _start(self) -> int:
+        """Forks one; returns where it says that it serves."""
         reader, writer = os.pipe()
         child = os.fork()
-        if child == 0:
-            os.close(reader)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            status = 1
-            try:
-                work(lambda: os.close(writer) if os.write(writer, b".") else None)
-                status = 0
-            except SystemExit as exit_:
-                status = exit_.code if isinstance(exit_.code, int) else 1
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(status)
-        os.close(writer)
-        children[child] = time.monotonic()
-        readers.append(reader)
-        return reader
+        if child:
+            os.close(writer)
+            self._started[child] = time.monotonic()
+            return reader
+        os.close(reader)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    sys.stdout.flush()
-    for _ in range(count):
-        start()
-    ready = all(os.read(reader, 1) == b"." for reader in readers)
-    if ready and not stopping:
-        announce()
-    while not stopping:
+        def ready() -> None:
+            os.write(writer, b".")
+            os.close(writer)
+
+        status = 1
         try:
-            child, _status = os.wait()
+            self._work(ready)
+            status = 0
+        except Exception:
+            log.exception("a worker failed")
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _stop(self, _signal: int, _frame: object) -> None:
+        self._stopping = True
+        for child in self._started:
+            os.kill(child, signal.SIGTERM)
+
+    def _replace_next(self) -> None:
+        child = self._wait(0)
+        started = self._started.pop(child, None)
+        if started is not None and not self._stopping:
+            lived = time.monotonic() - started
+            log.error("worker %d died; starting another", child)
+            time.sleep(0 if lived > QUICK_DEATH else QUICK_DEATH)
+            if not self._stopping:
+                self._start()
+
+    def _reap(self) -> int:
+        """Waits for the workers that were told to stop; kills what does not."""
+        deadline = time.monotonic() + PATIENCE
+        while self._started and time.monotonic() < deadline:
+            self._started.pop(self._wait(os.WNOHANG), None)
+            time.sleep(0.01)
+        for child in self._started:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        return 1 if self._started else 0
+
+    def _wait(self, options: int) -> int:
+        """A child that has died; 0 when none has, or a signal came instead."""
+        try:
+            return os.waitpid(-1, options)[0]
         except InterruptedError:
-            continue
+            return 0
         except ChildProcessError:
-            return 1
-        lived = time.monotonic() - children.pop(child, 0.0)
-        if stopping:
-            break
-        print(f"keyturn serve: worker {child} died; starting another", file=sys.stderr)
-        if lived < QUICK_DEATH:
-            time.sleep(QUICK_DEATH)
-        if not stopping:
-            start()
-    return _reap(children)
-
-
-def _reap(children: dict[int, float]) -> int:
-    """Waits for the workers that were told to stop; kills what does not."""
-    deadline = time.monotonic() + PATIENCE
-    waiting = set(children)
-    while waiting and time.monotonic() < deadline:
-        for child in list(waiting):
-            try:
-                if os.waitpid(child, os.WNOHANG)[0]:
-                    waiting.discard(child)
-            except ChildProcessError:
-                waiting.discard(child)
-        time.sleep(0.02)
-    for child in waiting:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    return 1 if waiting else 0
+            self._started.clear()
+            return 0

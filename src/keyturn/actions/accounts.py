@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from keyturn.store.interface import Tx
 
 EMAIL_LONGEST = 254  # RFC 5321 4.5.3.1.3, less the brackets
-# One @, no white space or control characters, a dot-separated domain. What mail servers really take only a mail can tell.
-# No colon or quote: Basic authentication and netrc carry the address.
+# One @, no white space or control characters, a dot-separated domain. What mail servers really take only a mail can
+# tell. No colon or quote: Basic authentication and netrc carry the address.
 _EMAIL = re.compile(
     r"[^@\s\x00-\x1f\x7f:\"'\\<>(),;]{1,64}@[^@\s\x00-\x1f\x7f:\"'\\<>(),;.]+(\.[^@\s\x00-\x1f\x7f:\"'\\<>(),;.]+)*"
 )
@@ -179,8 +179,8 @@ def change_password(
 ) -> Changed:
     """Another password, and all that the policy says dies of it; the credential that acts lives.
 
-    One transaction: nobody sees the new password with the old logins. Raises Refused for a wrong current password, Throttled,
-    Invalid for a bad new one.
+    One transaction: nobody sees the new password with the old logins. Raises Refused for a wrong current password,
+    Throttled, Invalid for a bad new one.
     """
     with env.store.reading() as tx:
         account = tx.account(principal.account_id)

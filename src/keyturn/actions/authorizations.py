@@ -1,4 +1,6 @@
-"""Authorizations: the tokens that people make, see, rotate and revoke. Logins and the API key are listed among them, as Heroku's are."""
+"""Authorizations: the tokens that people make, see, rotate and revoke. Logins and the API key are listed among them,
+as Heroku's are.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ DEFAULT_DESCRIPTION: Final = "Long-lived user authorization"
 def create(
     env: Env, by: By, principal: Principal, *, description: object, expires_in: object, scopes: object
 ) -> Credential:
-    """A new authorization of the account that acts. Raises Invalid, and Refused when it would be wider than the token that makes it."""
+    """A new authorization of the account that acts. Raises Invalid, and Refused when it would be wider than the token
+    that makes it.
+    """
     asked, names, text = _asked(expires_in, scopes, description)
     if not scope.includes(principal.scopes, names):
         wider = reasons.FORBIDDEN["wider_than_self"]
@@ -107,7 +111,8 @@ def revoke(env: Env, by: By, principal: Principal, identity: str) -> Credential:
 def regenerate(env: Env, by: By, principal: Principal, identity: str) -> Credential:
     """The authorization with a new token; its old one dies at once. Scopes, description and expiry stay.
 
-    For the API key, ``~``, it makes the key when there is none. Raises NotFound, Invalid for kinds that are not rotated.
+    For the API key, ``~``, it makes the key when there is none. Raises NotFound, Invalid for kinds that are not
+    rotated.
     """
     with env.store.writing() as tx:
         try:

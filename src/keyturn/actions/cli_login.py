@@ -1,8 +1,9 @@
 """A command line logs in through the browser.
 
-``begin`` makes two unrelated secrets: the browser's half, in the URL that the person opens, and the command line's half, with which it
-waits. Whoever sees the URL cannot collect; whoever holds the waiting half cannot approve. The token is minted when the command line
-collects it, in one transaction with the mark that it was collected: one that nobody collects never exists.
+``begin`` makes two unrelated secrets: the browser's half, in the URL that the person opens, and the command line's
+half, with which it waits. Whoever sees the URL cannot collect; whoever holds the waiting half cannot approve. The
+token is minted when the command line collects it, in one transaction with the mark that it was collected: one that
+nobody collects never exists.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ def begin(env: Env, by: By, *, description: object, expires_in: object) -> Begun
 
 
 def shown(env: Env, browser_secret: str) -> CliLogin:
-    """The login that the browser's half names, still to be decided. Raises NotFound, and Gone once decided or timed out."""
+    """The login that the browser's half names, still to be decided. Raises NotFound, and Gone once decided or timed
+    out.
+    """
     with env.store.reading() as tx:
         return _to_decide(env, tx, browser_secret)
 
@@ -131,7 +134,9 @@ def _waiting(tx: Tx, login_id: str, cli_secret: str) -> CliLogin:
 
 
 def poll(env: Env, login_id: str, cli_secret: str) -> Pending | Failed | None:
-    """Where the login stands, by a read alone; None means that there is something to collect. Raises as check_waiting does."""
+    """Where the login stands, by a read alone; None means that there is something to collect. Raises as check_waiting
+    does.
+    """
     with env.store.reading() as tx:
         login = _waiting(tx, login_id, cli_secret)
     if login.state == "approved":

@@ -9,11 +9,11 @@ from keyturn.actions import audit
 from keyturn.actions.env import Invalid
 from keyturn.core import lifecycle, policy, token
 from keyturn.core.credential import Grant, Token
-from keyturn.core.policy import Event, Kind
 
 if TYPE_CHECKING:
     from keyturn.actions.env import By, Env
     from keyturn.core.credential import Account
+    from keyturn.core.policy import Event, Kind
     from keyturn.store.interface import Tx
 
 DESCRIPTION_LONGEST = 300
@@ -61,8 +61,8 @@ def mint(
 ) -> Credential:
     """Makes a grant with its first token, and the audit event. The one place where credentials come from.
 
-    The caller holds a writing transaction and has re-read ``account`` in it. Raises Invalid when the life asked for is longer
-    than the policy allows or the account holds too many credentials.
+    The caller holds a writing transaction and has re-read ``account`` in it. Raises Invalid when the life asked for
+    is longer than the policy allows or the account holds too many credentials.
     """
     now = env.clock()
     try:

@@ -1,4 +1,6 @@
-"""Refused requests in the audit trail, many to a row: one credential (or none), reason and address, counted over some seconds."""
+"""Refused requests in the audit trail, many to a row: one credential (or none), reason and address, counted over some
+seconds.
+"""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def check_password(env: Env, by: By, email: str, password: str) -> Account:
     """The account whose e-mail and password these are.
 
-    Raises Refused for a wrong e-mail or password (the same, and as slow, for both) and for a suspended account with the right
-    password; Throttled after too many failures. Slow on purpose: call it where a slow call hurts nobody.
+    Raises Refused for a wrong e-mail or password (the same, and as slow, for both) and for a suspended account with
+    the right password; Throttled after too many failures. Slow on purpose: call it where a slow call hurts nobody.
     """
     with env.store.reading() as tx:
         throttle.check(env, tx, email, by.address)
@@ -73,7 +73,8 @@ def session_for(env: Env, by: By, account: Account) -> Credential:
 
 
 def still_the_same(current: Account | None, proven: Account) -> Account:
-    """``current`` when nothing ended its proof meanwhile: a sign-in begun with an old password must not finish after the change.
+    """``current`` when nothing ended its proof meanwhile: a sign-in begun with an old password must not finish after
+    the change.
 
     Raises Refused otherwise.
     """

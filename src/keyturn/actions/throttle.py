@@ -1,8 +1,9 @@
 """Slows down whoever guesses passwords, without letting a stranger lock the owner out.
 
-Failures are counted under three keys: the pair of account and address, the address, and the account. A pair waits longer after each failure
-past its free ones. An account under attack from many addresses makes *unknown* places wait; a place from which its owner has signed in before is
-never held back by what strangers do. E-mails that no account has are counted alike, so that nothing tells them apart.
+Failures are counted under three keys: the pair of account and address, the address, and the account. A pair waits
+longer after each failure past its free ones. An account under attack from many addresses makes *unknown* places wait;
+a place from which its owner has signed in before is never held back by what strangers do. E-mails that no account has
+are counted alike, so that nothing tells them apart.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def place_of(address: str) -> str:
 
 
 def keys(email: str, address: str) -> tuple[str, str, str]:
-    """The keys of pair, address and account. E-mails are hashed: what people mistype there is at times their password."""
+    """The keys of pair, address and account. E-mails are hashed: what people mistype there is at times their
+    password.
+    """
     who = hashlib.sha256(email.strip().casefold().encode("utf-8", "surrogatepass")).hexdigest()[:32]
     place = place_of(address)
     return f"pair:{who}:{place}", f"place:{place}", f"account:{who}"

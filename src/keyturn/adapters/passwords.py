@@ -7,15 +7,18 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from keyturn.core import password
 
-# RFC 9106's second recommended choice (3 passes over 64 MiB), with one lane instead of four: as much work for whoever guesses, and it keeps to
-# the one core that hashing is given here, so that token checks keep the others. About 100 ms.
+# RFC 9106's second recommended choice (3 passes over 64 MiB), with one lane instead of four: as much work for whoever
+# guesses, and it keeps to the one core that hashing is given here, so that token checks keep the others. About 100
+# ms.
 PASSES = 3
 KIBIBYTES = 64 * 1024
 LANES = 1
 
 
 class Argon2Passwords:
-    """actions.env.Passwords over Argon2id. The parameters are stored in each hash; outdated ones are noticed at sign-in."""
+    """actions.env.Passwords over Argon2id. The parameters are stored in each hash; outdated ones are noticed at
+    sign-in.
+    """
 
     def __init__(self, passes: int = PASSES, kibibytes: int = KIBIBYTES, lanes: int = LANES) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=kibibytes, parallelism=lanes, type=Type.ID)
@@ -29,9 +32,7 @@ class Argon2Passwords:
     def verify(self, hashed: str | None, text: str) -> bool:
         """Whether ``text`` is the password; False, after the same time, when there is no hash."""
         try:
-            self._hasher.verify(
-                hashed or self._decoy, password.normalize(text).encode("utf-8", "surrogatepass")
-            )
+            self._hasher.verify(hashed or self._decoy, password.normalize(text).encode("utf-8", "surrogatepass"))
         except (VerificationError, InvalidHashError):
             return False
         return hashed is not None

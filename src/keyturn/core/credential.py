@@ -1,8 +1,8 @@
 """The nouns: accounts, grants and tokens, as frozen values. Times are aware UTC datetimes.
 
-A *grant* is the right that somebody gave (a login, an authorization, the API key, a browser session); a *token* is a secret that
-exercises it. Rotating an authorization replaces its token and keeps its grant. Ending is a stamp with a reason, never a
-removal, so that the dead stay explainable.
+A *grant* is the right that somebody gave (a login, an authorization, the API key, a browser session); a *token* is a
+secret that exercises it. Rotating an authorization replaces its token and keeps its grant. Ending is a stamp with a
+reason, never a removal, so that the dead stay explainable.
 
 Found and Principal are named tuples and not data classes: they are made on every request, at a fifth of the cost.
 """
@@ -109,7 +109,9 @@ class Principal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """A refusal, as a value. ``reason`` is an id of core.reasons; the rest is what its sentence may tell this presenter."""
+    """A refusal, as a value. ``reason`` is an id of core.reasons; the rest is what its sentence may tell this
+    presenter.
+    """
 
     reason: str
     message: str

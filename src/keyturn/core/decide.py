@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from keyturn.core import policy, reasons, scope, token
 from keyturn.core.credential import Deny, Found, Principal
+from keyturn.core.policy import Kind
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 # Kinds whose tokens the API takes. A browser session is for pages alone: a stolen cookie must not become an API key.
-API_KINDS = frozenset(
-    {policy.Kind.LOGIN, policy.Kind.API_KEY, policy.Kind.AUTHORIZATION, policy.Kind.SERVICE, policy.Kind.OAUTH, policy.Kind.WORKLOAD}
-)  # fmt: skip
+API_KINDS = frozenset({Kind.LOGIN, Kind.API_KEY, Kind.AUTHORIZATION, Kind.SERVICE, Kind.OAUTH, Kind.WORKLOAD})
 
 
 def authenticate(found: Found | None, now: datetime) -> Principal | Deny:
@@ -48,7 +47,9 @@ def authenticate(found: Found | None, now: datetime) -> Principal | Deny:
 
 
 def authorize(principal: Principal, permission: str) -> Deny | None:
-    """None when a scope of ``principal`` allows ``permission`` (scope.PERMISSIONS); KeyError for a permission not in the table."""
+    """None when a scope of ``principal`` allows ``permission`` (scope.PERMISSIONS); KeyError for a permission not in
+    the table.
+    """
     needed = scope.PERMISSIONS[permission]
     if not needed.isdisjoint(principal.scopes):
         return None
@@ -65,7 +66,7 @@ def short_of(principal: Principal, needed: tuple[str, ...]) -> Deny:
 def dead(found: Found, reason_id: str, when: datetime) -> Deny:
     """The refusal of a genuine but dead token, with everything its holder needs to mend it."""
     reason = reasons.ENDINGS[reason_id]
-    life = policy.LIVES[policy.Kind(found.kind)]
+    life = policy.LIVES[Kind(found.kind)]
     name = f" “{found.description}”" if found.description else ""
     sentence = reason.sentence.format(what=f"This {life.noun}{name}", when=in_words(when))
     return Deny(

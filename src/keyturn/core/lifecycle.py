@@ -28,7 +28,8 @@ class TooLong(ValueError):
 
 
 def seconds_asked(asked: object) -> int | None:
-    """The ``expires_in`` of a request, lenient in form (wire.md 9.3): an integer, a numeric string, or None for the default.
+    """The ``expires_in`` of a request, lenient in form (wire.md 9.3): an integer, a numeric string, or None for the
+    default.
 
     Raises ValueError, saying what is wrong, for anything else and for what is not in the future.
     """
@@ -48,8 +49,8 @@ def seconds_asked(asked: object) -> int | None:
 def expiry(kind: Kind, asked: int | None, now: datetime, *, sso_since: datetime | None = None) -> datetime | None:
     """When a credential of ``kind`` made ``now`` expires; None is never.
 
-    ``asked``: seconds, or None for the kind's default. ``sso_since``: when the account last signed in through its identity
-    provider, where it does: logins and browser sessions then end 8 hours after that.
+    ``asked``: seconds, or None for the kind's default. ``sso_since``: when the account last signed in through its
+    identity provider, where it does: logins and browser sessions then end 8 hours after that.
 
     Raises TooLong when more was asked than the kind may live; nothing is shortened in silence.
     """
@@ -81,8 +82,8 @@ def ends(
 ) -> list[Ending]:
     """What ``event`` ends among an account's ``grants``: exactly these, in their order.
 
-    ``acting``: id of the grant with which the event was caused; ``target``: id of the one it is about, for the events in policy.ONE.
-    What is already over at ``now`` does not end again.
+    ``acting``: id of the grant with which the event was caused; ``target``: id of the one it is about, for the events
+    in policy.ONE. What is already over at ``now`` does not end again.
     """
     endings = []
     for grant in grants:
@@ -106,7 +107,9 @@ _CAUSES: dict[Event, str] = {
 
 
 def told_at_birth(kind: Kind, expires_at: datetime | None, now: datetime) -> str:
-    """When and of what a new credential will die, in words: "expires in 365 days (...); ends before that when you log out, ..."."""
+    """When and of what a new credential will die, in words: "expires in 365 days (...); ends before that when you log
+    out, ...".
+    """
     if expires_at is None:
         start = "never expires; ends when "
     else:
@@ -123,7 +126,9 @@ _UNITS = (("day", policy.DAY), ("hour", policy.HOUR), ("minute", 60), ("second",
 
 
 def in_words(seconds: int) -> str:
-    """A span of seconds as people say it, in its largest whole unit or two: ``365 days``, ``8 hours``, ``1 hour 30 minutes``."""
+    """A span of seconds as people say it, in its largest whole unit or two: ``365 days``, ``8 hours``, ``1 hour 30
+    minutes``.
+    """
     parts: list[str] = []
     rest = max(seconds, 0)
     for name, size in _UNITS:

@@ -1,4 +1,6 @@
-"""Which passwords are taken [NIST SP 800-63B-4 3.1.1.2]: long ones that are not easily guessed; no rules on which characters."""
+"""Which passwords are taken [NIST SP 800-63B-4 3.1.1.2]: long ones that are not easily guessed; no rules on which
+characters.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,18 @@ import unicodedata
 from keyturn.core import policy
 
 # Long enough to pass the length and guessed first all the same. The full blocklist comes with its own issue.
-_COMMON = ("password", "passwort", "qwerty", "letmein", "welcome", "iloveyou", "correcthorsebatterystaple", "1234567890", "abcdefgh", "changeme")  # fmt: skip
+_COMMON = (
+    "password",
+    "passwort",
+    "qwerty",
+    "letmein",
+    "welcome",
+    "iloveyou",
+    "correcthorsebatterystaple",
+    "1234567890",
+    "abcdefgh",
+    "changeme",
+)
 
 
 def normalize(password: str) -> str:
@@ -22,7 +35,10 @@ def what_is_wrong(password: str, *context: str) -> str | None:
     """
     password = normalize(password)
     if len(password) < policy.PASSWORD_SHORTEST:
-        return f"The password is too short: {policy.PASSWORD_SHORTEST} characters or more, of any kind. A few words make a good one."
+        return (
+            f"The password is too short: it takes {policy.PASSWORD_SHORTEST} characters or more, of any kind. "
+            "A few words make a good one."
+        )
     if len(password) > policy.PASSWORD_LONGEST:
         return f"The password is too long: at most {policy.PASSWORD_LONGEST} characters."
     if len(set(password)) < 5:

@@ -115,10 +115,27 @@ REASON_OF: Final[dict[Event, str]] = {
     Event.LEAK: "reported_leaked",
 }
 
-_COLUMNS: Final = (Kind.LOGIN, Kind.WEB, Kind.API_KEY, Kind.AUTHORIZATION, Kind.SERVICE, Kind.OAUTH, Kind.WORKLOAD, Kind.SSH_KEY)  # fmt: skip
-_LETTERS: Final = {"x": Effect.DIES, "r": Effect.REPLACED, "c": Effect.SPARED, "-": Effect.LIVES, "m": Effect.MOVES, "n": Effect.NEVER}  # fmt: skip
+_COLUMNS: Final = (
+    Kind.LOGIN,
+    Kind.WEB,
+    Kind.API_KEY,
+    Kind.AUTHORIZATION,
+    Kind.SERVICE,
+    Kind.OAUTH,
+    Kind.WORKLOAD,
+    Kind.SSH_KEY,
+)
+_LETTERS: Final = {
+    "x": Effect.DIES,
+    "r": Effect.REPLACED,
+    "c": Effect.SPARED,
+    "-": Effect.LIVES,
+    "m": Effect.MOVES,
+    "n": Effect.NEVER,
+}
 
-# One row an event, one letter a kind: x dies, r is replaced, c dies unless it is the one acting, - lives, m moves, n never.
+# One row an event, one letter a kind: x dies, r is replaced, c dies unless it is the one acting, - lives, m moves, n
+# never.
 _ROWS: Final[dict[Event, str]] = {
     #                       login web key auth serv oauth work ssh
     Event.EXPIRY:           "x    x   x   x    x    x     x    x",

@@ -1,7 +1,7 @@
 """Every reason for which a credential is refused or ends: what its holder is told, and the command that mends it.
 
-A reason is an id (stable, in the API), a sentence and a next step. No HTTP status codes: web/refuse.py alone knows those.
-The ids are those of design policy; docs/reasons.md is written from this table.
+A reason is an id (stable, in the API), a sentence and a next step. No HTTP status codes: web/refuse.py alone knows
+those. The ids are those of design policy; docs/reasons.md is written from this table.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ UNPROVEN: Final = _table(
     Reason("unknown", "Invalid credentials provided."),
     Reason("wrong_kind", "This token is not one for the API."),
     Reason("password_as_token",
-           "That looks like an account and its password. The API takes a token as the password of Basic authentication, never the account's own password.",
+           "That looks like an account and its password. The API takes a token as the password of Basic "
+           "authentication, never the account's own password.",
            "keyturn login"),
     Reason("wrong_password", "Invalid credentials provided: the e-mail or the password is wrong."),
 )  # fmt: skip

@@ -40,8 +40,8 @@ class PublicKey:
 def parse(text: str) -> PublicKey:
     """Reads one line of the OpenSSH public key format [RFC 4253 6.6; sshd(8) AUTHORIZED_KEYS].
 
-    Raises BadKey for a private key, several keys, options before the key, an unknown or outlawed type (DSA, RSA under 2048
-    bits), and damaged base64.
+    Raises BadKey for a private key, several keys, options before the key, an unknown or outlawed type (DSA, RSA under
+    2048 bits), and damaged base64.
     """
     if "PRIVATE KEY" in text:
         raise BadKey(
@@ -75,7 +75,8 @@ def parse(text: str) -> PublicKey:
         bits = int.from_bytes(fields[2], "big").bit_length()
         if not RSA_BITS_LEAST <= bits <= RSA_BITS_MOST:
             raise BadKey(
-                f"RSA keys must have {RSA_BITS_LEAST} to {RSA_BITS_MOST} bits, this one has {bits}; make a new one with: ssh-keygen -t ed25519"
+                f"RSA keys must have {RSA_BITS_LEAST} to {RSA_BITS_MOST} bits, this one has {bits}; "
+                "make a new one with: ssh-keygen -t ed25519"
             )
     if kind in _SIZES and len(fields[_SIZES[kind][0]]) != _SIZES[kind][1]:
         raise BadKey("the key is damaged: its length is not that of its type")

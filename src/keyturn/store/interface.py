@@ -1,7 +1,8 @@
 """What Keyturn remembers, on one page. One implementation serves every database (store/sql.py).
 
-``find_token`` and ``find_account`` are the hot path: one indexed look-up each, called inline from the event loop's thread. Everything else happens inside a transaction: ``reading`` sees one
-consistent state, ``writing`` is serialized, commits when its block ends and rolls back when it raises.
+``find_token`` and ``find_account`` are the hot path: one indexed look-up each, called inline from the event loop's
+thread. Everything else happens inside a transaction: ``reading`` sees one consistent state, ``writing`` is
+serialized, commits when its block ends and rolls back when it raises.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class Unavailable(Exception):
-    """The database cannot serve now: locked for too long, disk full, unreachable. Nothing was changed; trying again is right."""
+    """The database cannot serve now: locked for too long, disk full, unreachable. Nothing was changed; trying again
+    is right.
+    """
 
 
 class Taken(Exception):

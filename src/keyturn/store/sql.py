@@ -1,6 +1,7 @@
 """The one SQL implementation of the store (interface.py). SQLAlchemy Core for every statement but the hot look-up.
 
-SQLite: write-ahead log, synchronous=FULL (what was acknowledged survives kill -9 and a power cut), one writer at a time.
+SQLite: write-ahead log, synchronous=FULL (what was acknowledged survives kill -9 and a power cut), one writer at a
+time.
 """
 
 from __future__ import annotations
@@ -132,7 +133,9 @@ class SqlStore:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Driver errors become the interface's two, without the statement's parameters, which may hold digests and addresses."""
+    """Driver errors become the interface's two, without the statement's parameters, which may hold digests and
+    addresses.
+    """
     try:
         yield
     except IntegrityError as fault:

@@ -1,6 +1,7 @@
 """The tables.
 
-Times are whole microseconds since 1970 (exact and cheap in every database); ids are UUIDv7, so their order is that of making.
+Times are whole microseconds since 1970 (exact and cheap in every database); ids are UUIDv7, so their order is that of
+making.
 """
 
 from __future__ import annotations

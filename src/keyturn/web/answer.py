@@ -35,8 +35,8 @@ _RANGE = re.compile(
 def page(items: Sequence[Any], identity: Callable[[Any], str], asked: str | None, view: Callable[[Any], Any]) -> Answer:
     """One page of a list that is in the order of its ids [Heroku Platform API: Ranges].
 
-    ``asked`` is the Range header, read leniently (heroku3 sends ``id ..; ;``): its start and end ids, ``max`` (200 by default, at most
-    1000) and ``order``. When more follows, the answer is 206 and Next-Range has what to send next.
+    ``asked`` is the Range header, read leniently (heroku3 sends ``id ..; ;``): its start and end ids, ``max`` (200 by
+    default, at most 1000) and ``order``. When more follows, the answer is 206 and Next-Range has what to send next.
     """
     asked = asked or ""
     found = _RANGE.match(asked)

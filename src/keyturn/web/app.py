@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starlette.routing import Mount, Route, Router
+from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
 from keyturn.web import health, pages
@@ -15,6 +15,7 @@ from keyturn.web.call import Endpoint
 from keyturn.web.outer import Outer
 from keyturn.web.pages import cli_login, home, setup, sign_in
 from keyturn.web.pages.visit import Page
+from keyturn.web.routing import Route
 from keyturn.web.unknown import Unknown
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """One API request, from ASGI to an Answer and back: the frame that every endpoint shares.
 
-read the credential -> authenticate -> count against the rate limit -> authorize -> read the body -> run the endpoint on a thread.
-An endpoint is a plain function from Call to Answer; it raises the actions' problems, and web/refuse.py turns them into answers.
+read the credential -> authenticate -> count against the rate limit -> authorize -> read the body -> run the endpoint
+on a thread. An endpoint is a plain function from Call to Answer; it raises the actions' problems, and web/refuse.py
+turns them into answers.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import orjson
 from keyturn.actions.authenticate import authenticate
 from keyturn.actions.env import By, Problem
 from keyturn.core import decide
-from keyturn.core.credential import Deny, Principal
 from keyturn.store.interface import Unavailable
 from keyturn.web import credentials, refuse
 from keyturn.web.answer import Answer
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from keyturn.actions.env import Env
+    from keyturn.core.credential import Deny, Principal
     from keyturn.web.face import Face
 
 LARGEST_BODY = 64 * 1024
@@ -65,8 +66,10 @@ class Endpoint:
         counted: bool = True,
         password: Callable[[Call], Answer] | None = None,
     ) -> None:
-        """``permission``: of core.scope; None when nobody has to be proven. ``slow``: hashes a password. ``counted``: against the rate
-        limit. ``password``: the endpoint for Basic with e-mail and account password, where that is taken at all."""
+        """``permission``: of core.scope; None when nobody has to be proven. ``slow``: hashes a password. ``counted``:
+        against the rate limit. ``password``: the endpoint for Basic with e-mail and account password, where that is
+        taken at all.
+        """
         self._face, self._run, self._permission = face, run, permission
         self._slow, self._counted, self._password = slow, counted, password
 
@@ -126,7 +129,9 @@ def admit(env: Env, presented: credentials.Presented | credentials.Absent) -> Pr
 
 
 async def read_body(scope: Scope, receive: Receive) -> dict[str, Any] | Answer:
-    """The request's body as an object: JSON whatever the content type says (curl -d calls it a form), or a form; {} when empty."""
+    """The request's body as an object: JSON whatever the content type says (curl -d calls it a form), or a form; {}
+    when empty.
+    """
     chunks, size = [], 0
     while True:
         message = await receive()
@@ -159,7 +164,9 @@ async def read_body(scope: Scope, receive: Receive) -> dict[str, Any] | Answer:
 
 
 async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
-    """Sends the answer; GETs carry an ETag and are answered 304 when the client has the same already [RFC 9110 13.1.2]."""
+    """Sends the answer; GETs carry an ETag and are answered 304 when the client has the same already [RFC 9110
+    13.1.2].
+    """
     raw = orjson.dumps(answer.body)
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     status = answer.status

@@ -1,7 +1,7 @@
 """Reads what a request presents as its credential; judges nothing.
 
-Ways: ``Authorization: Bearer TOKEN`` in any case; Basic with the token as password under any user name, or as user name with no password
-[RFC 6750 2.1, RFC 7617; Heroku, git and curl practice].
+Ways: ``Authorization: Bearer TOKEN`` in any case; Basic with the token as password under any user name, or as user
+name with no password [RFC 6750 2.1, RFC 7617; Heroku, git and curl practice].
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Absent(NamedTuple):
 
 
 class Ambiguous(NamedTuple):
-    """Presented in more than one way, or in the query string: a bad request, whatever the credential [RFC 6750 2, 5.3]."""
+    """Presented in more than one way, or in the query string: a bad request, whatever the credential [RFC 6750 2,
+    5.3].
+    """
 
     message: str
 

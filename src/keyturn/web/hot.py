@@ -1,6 +1,8 @@
-"""The two requests that outnumber all others, GET /verify and GET /account, answered without a router, a thread or a second look.
+"""The two requests that outnumber all others, GET /verify and GET /account, answered without a router, a thread or a
+second look.
 
-They take the same steps as every endpoint (call.py): read, authenticate, count, decide, answer; only the machinery around is left out.
+They take the same steps as every endpoint (call.py): read, authenticate, count, decide, answer; only the machinery
+around is left out.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 
 
 async def verify(face: Face, asgi: Scope, _receive: Receive, send: Send) -> None:
-    """Who the caller's token speaks for, as headers and JSON, for a reverse proxy; 401 or 403 with the reason otherwise."""
+    """Who the caller's token speaks for, as headers and JSON, for a reverse proxy; 401 or 403 with the reason
+    otherwise.
+    """
     query = asgi["query_string"]
     principal = _admit(face, asgi, face.verify_limit)
     if isinstance(principal, Answer):

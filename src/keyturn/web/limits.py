@@ -1,8 +1,9 @@
 """Request limits: a leaky bucket an account, shared by all workers of one machine.
 
-The generic cell rate algorithm keeps one number a key: the time at which its bucket will be empty again. The numbers lie in shared memory made
-before the workers are forked, at two places chosen by the key's hash; the smaller one counts, so that two keys disturb one another only when they
-share both places. An update that two workers race for may let one request more through; none is ever refused by mistake.
+The generic cell rate algorithm keeps one number a key: the time at which its bucket will be empty again. The numbers
+lie in shared memory made before the workers are forked, at two places chosen by the key's hash; the smaller one
+counts, so that two keys disturb one another only when they share both places. An update that two workers race for may
+let one request more through; none is ever refused by mistake.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class Limit:
         self._empty_at = memoryview(mmap.mmap(-1, SLOTS * 8)).cast("d")
 
     def take(self, key: str, now: float) -> tuple[int, float]:
-        """Counts one request of ``key`` at ``now`` (seconds): how many remain, and 0.0, or the seconds to wait when there is none."""
+        """Counts one request of ``key`` at ``now`` (seconds): how many remain, and 0.0, or the seconds to wait when
+        there is none.
+        """
         if not self.most:
             return 1_000_000, 0.0
         first, second, empty_at = self._look(key, now)

@@ -1,7 +1,8 @@
 """Where synchronous work runs, so that the event loop only ever waits.
 
-Two pools: one for the database, and a single thread for whatever hashes a password. Hashing takes all of a core for a tenth of a second; with one
-thread a storm of logins queues up behind itself and token checks stay quick (design measurements: p99 of 5 ms against 66).
+Two pools: one for the database, and a single thread for whatever hashes a password. Hashing takes all of a core for a
+tenth of a second; with one thread a storm of logins queues up behind itself and token checks stay quick (design
+measurements: p99 of 5 ms against 66).
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Offload:
         self._queued = 0
 
     async def run(self, work: Callable[[], _T], *, slow: bool = False) -> _T:
-        """Runs ``work`` on a thread. ``slow``: it hashes a password. Raises Throttled when too many of those wait already."""
+        """Runs ``work`` on a thread. ``slow``: it hashes a password. Raises Throttled when too many of those wait
+        already.
+        """
         loop = asyncio.get_running_loop()
         if not slow:
             return await loop.run_in_executor(self._database, work)

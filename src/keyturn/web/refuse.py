@@ -87,6 +87,12 @@ def no_such_route() -> Answer:
     )
 
 
+def wrong_method(allowed: list[str]) -> Answer:
+    """405, with the methods that the path takes [RFC 9110 15.5.6]."""
+    message = f"This address takes {' and '.join(allowed)} only."
+    return Answer({"id": "method_not_allowed", "message": message}, 405, [("Allow", ", ".join(allowed))])
+
+
 def unavailable() -> Answer:
     """503: the store cannot serve now; nothing was changed."""
     return Answer(

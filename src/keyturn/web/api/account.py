@@ -30,7 +30,9 @@ def rate_limit(face: Face) -> Callable[[Call], Answer]:
 
 
 def update(call: Call) -> Answer:
-    """PATCH /account: name, allow_tracking, beta; with ``password`` also the e-mail, or the password to ``new_password``."""
+    """PATCH /account: name, allow_tracking, beta; with ``password`` also the e-mail, or the password to
+    ``new_password``.
+    """
     if call.body.get("password") is not None and (call.body.get("new_password") or call.body.get("email")):
         return _update_secured(call)
     return Answer(render.account(accounts.update(call.env, call.by, call.principal, call.body)))

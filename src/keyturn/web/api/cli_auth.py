@@ -69,7 +69,8 @@ class Begin:
 class Wait:
     """GET /auth/cli/ID: waits, with white space as a sign of life, and then answers one JSON object.
 
-    Once the waiting has begun the status is 200 and cannot change, so that what goes wrong then is said as ``error`` in the body.
+    Once the waiting has begun the status is 200 and cannot change, so that what goes wrong then is said as ``error``
+    in the body.
     """
 
     def __init__(self, face: Face) -> None:

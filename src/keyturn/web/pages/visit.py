@@ -1,7 +1,8 @@
 """One visit to a page, from ASGI to a Response: the session cookie, the CSRF check, the frame that every page shares.
 
-A form is taken only with the token that this server put into it for this browser and this session, and only from our own pages: an HMAC over the session, keyed by
-a random cookie of the browser's own (SameSite=Lax, HttpOnly). Origin and Sec-Fetch-Site are checked as well where browsers send them.
+A form is taken only with the token that this server put into it for this browser and this session, and only from our
+own pages: an HMAC over the session, keyed by a random cookie of the browser's own (SameSite=Lax, HttpOnly). Origin
+and Sec-Fetch-Site are checked as well where browsers send them.
 """
 
 from __future__ import annotations
@@ -35,11 +36,7 @@ if TYPE_CHECKING:
     from keyturn.web.pages import Run
 
 HERE = Path(__file__).parent.parent
-CSP = "; ".join(
-    (
-        "default-src 'none'", "style-src 'self'", "img-src 'self' data:", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'",
-    )
-)  # fmt: skip
+CSP = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 templates = Environment(
     loader=FileSystemLoader(HERE / "templates"),
@@ -112,7 +109,9 @@ def local_path(text: str) -> str:
 
 
 def cookie_name(face: Face, what: str) -> str:
-    """Over TLS the __Host- prefix [RFC 6265bis 4.1.3.2]; without, the port, since a machine's ports share their cookies."""
+    """Over TLS the __Host- prefix [RFC 6265bis 4.1.3.2]; without, the port, since a machine's ports share their
+    cookies.
+    """
     return f"__Host-keyturn_{what}" if face.https else f"keyturn_{what}_{urlsplit(face.public_url).port or 80}"
 
 
