@@ -204,7 +204,8 @@ def refusal(visit: Visit, problem: Problem) -> Response:
 def _forged(visit: Visit) -> Response:
     return message(
         visit, 403, "This form was out of date",
-        ["It came from another page, or you signed in or out meanwhile. Nothing was changed. Go back, reload the page and try again."],
+        ["It came from another page, or you signed in or out meanwhile. Nothing was changed.",
+         "Go back, reload the page and try again."],
         action=("/", "Go to the start"),
     )  # fmt: skip
 
