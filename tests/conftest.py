@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -144,6 +145,21 @@ class Server:
     def new_account(self) -> Account:
         """Make an account that no other test knows."""
         return self.create_account(f"{secrets.token_hex(5)}@example.com", f"tall oaks from {secrets.token_hex(4)} grow")
+
+    def call(self, method: str, path: str, token: str | None = None, **options: object) -> requests.Response:
+        """Send a request, with a token perhaps, and with nothing that the surroundings add (netrc, proxies)."""
+        with requests.Session() as session:
+            session.trust_env = False
+            if token is not None:
+                session.headers["Authorization"] = f"Bearer {token}"
+            return session.request(method, self.url + path, timeout=60, **options)  # type: ignore[arg-type]
+
+    def token(self, account: Account) -> str:
+        """Log in over the API, as a command line does, for a token."""
+        asked = {"description": "Heroku CLI login from a test"}
+        made = self.call("POST", "/oauth/authorizations", auth=(account.email, account.password), json=asked)
+        assert made.status_code == 201, made.text
+        return str(made.json()["access_token"]["token"])
 
 
 def run(command: list[str], input: str | None, env: Mapping[str, str]) -> Result:  # noqa: A002
