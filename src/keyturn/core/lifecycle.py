@@ -95,31 +95,36 @@ def ends(
     return endings
 
 
-# What can end a kind besides its expiry, in the words of a mint's answer, in the order of likelihood.
-_CAUSES: dict[Event, str] = {
-    Event.LOGOUT: "you log out",
-    Event.REVOKE: "you revoke it",
-    Event.PASSWORD_CHANGE: "your password changes",
-    Event.KEY_REGENERATED: "you regenerate it",
+# What can end a kind besides its expiry, in the words of a mint's answer: what its owner does, and what others do.
+_YOU: dict[Event, str] = {
+    Event.LOGOUT: "log out",
+    Event.REVOKE: "revoke it",
+    Event.PASSWORD_CHANGE: "change your password",
+    Event.KEY_REGENERATED: "regenerate it",
+}
+_OTHERS: dict[Event, str] = {
     Event.SSO_ON: "single sign-on is turned on for your account",
     Event.SUSPEND: "your account is suspended",
 }
 
 
 def told_at_birth(kind: Kind, expires_at: datetime | None, now: datetime) -> str:
-    """When and of what a new credential will die, in words: "expires in 365 days (...); ends before that when you log
-    out, ...".
-    """
+    """When and of what a new credential will die, in words: "expires in 365 days (...), or sooner if you log out, ..."."""
     if expires_at is None:
-        start = "never expires; ends when "
+        start = "never expires; ends if you "
     else:
         span = in_words(round((expires_at - now).total_seconds()))
-        start = f"expires in {span} ({expires_at:%Y-%m-%d %H:%M} UTC); ends before that when "
-    causes = [
-        words for event, words in _CAUSES.items()
-        if policy.EFFECTS[event, kind] in (Effect.DIES, Effect.REPLACED, Effect.SPARED)
-    ]  # fmt: skip
-    return start + ", ".join(causes[:-1]) + (" or " if len(causes) > 1 else "") + causes[-1]
+        start = f"expires in {span} ({expires_at:%Y-%m-%d %H:%M} UTC), or sooner if you "
+    deadly = (Effect.DIES, Effect.REPLACED, Effect.SPARED)
+    you, others = (
+        [words for event, words in causes.items() if policy.EFFECTS[event, kind] in deadly]
+        for causes in (_YOU, _OTHERS)
+    )
+    return start + _either(you) + (f", or if {_either(others)}" if others else "")
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 _UNITS = (("day", policy.DAY), ("hour", policy.HOUR), ("minute", 60), ("second", 1))
