@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyturn.client import netrc
+from keyturn.client import _netrc_file, netrc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -182,6 +182,16 @@ def test_a_file_of_another_user_is_refused(file: Path, monkeypatch: pytest.Monke
     assert file.read_text() == OLD
 
 
+def test_roots_file_is_read_but_not_replaced(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() == 0:
+        monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    else:
+        file = Path("/etc/passwd")
+    assert _netrc_file.read_bytes(str(file)) is not None
+    with pytest.raises(netrc.NetrcError, match=r"belongs to another user \(uid 0\)"):
+        _netrc_file.read_bytes(str(file), to_write=True)
+
+
 def test_a_huge_file_is_refused(file: Path) -> None:
     file.write_bytes(b"#" * (1 << 20))
     assert netrc.read(str(file)) == []
@@ -288,6 +298,21 @@ def test_logins_at_the_same_moment_all_arrive(file: Path) -> None:
     assert {entry.machine for entry in entries} == {"g"} | {f"h{i}.{n}" for i in range(8) for n in range(5)}
     assert len(entries) == 41
     assert sorted(os.listdir(file.parent)) == ["netrc", "start"]
+
+
+def test_the_content_is_on_disk_before_its_name_and_the_name_before_the_end(file: Path) -> None:
+    code = (
+        "import contextlib, errno, fcntl\n"
+        "def say(step, real):\n"
+        "    def call(first, *rest):\n"
+        "        kind = ' ' + oct(os.fstat(first).st_mode)[:-3] if step == 'fsync' else ''\n"
+        "        print(step + kind); return real(first, *rest)\n"
+        "    return call\n"
+        "for step in ('write', 'fsync', 'replace'): setattr(os, step, say(step, getattr(os, step)))\n"
+        "netrc.write(sys.argv[1], ['h'], 'L', 'P')"
+    )
+    out, err = said(child(code, str(file)))
+    assert (out.splitlines(), err) == (["write", "fsync 0o100", "replace", "fsync 0o40"], "")
 
 
 STEPS = ["open", "fchmod", "write", "fsync", "close", "replace", "unlink"]

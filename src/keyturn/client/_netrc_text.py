@@ -143,11 +143,11 @@ def parse(data: bytes, name: str) -> Document:
     while pos < len(data):
         line += 1
         stop = data.find(b"\n", pos)
-        ended = stop >= 0
-        stop = stop if ended else len(data)
+        if stop < 0:
+            stop = len(data)
         at, pos, first = pos, stop + 1, True
         if macro:
-            macro = not ended or bool(data[at:stop].strip(b"\r"))
+            macro = bool(data[at:stop].strip(b"\r"))
             continue
         while (at := _skip(data, at, stop)) < stop:
             due = section is not None and section.due
