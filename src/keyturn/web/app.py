@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
@@ -33,12 +33,8 @@ STATIC = Path(__file__).parent / "static"
 def build(face: Face) -> ASGIApp:
     """The ASGI application."""
 
-    def api(
-        method: str, path: str, run: Callable[[Call], Answer], permission: str | None, *, slow: bool = False, counted: bool = True,
-        password: Callable[[Call], Answer] | None = None,
-    ) -> Route:  # fmt: skip
-        endpoint = Endpoint(face, run, permission, slow=slow, counted=counted, password=password)
-        return Route(path, endpoint, methods=[method])
+    def api(method: str, path: str, run: Callable[[Call], Answer], permission: str | None, **options: Any) -> Route:
+        return Route(path, Endpoint(face, run, permission, **options), methods=[method])
 
     def page(path: str, run: pages.Run, *, post: pages.Run | None = None, slow: bool = False) -> Route:
         return Route(path, Page(face, run, post, slow=slow), methods=["GET", "POST"] if post else ["GET"])
@@ -46,7 +42,7 @@ def build(face: Face) -> ASGIApp:
     auth, sess = "/oauth/authorizations", "/oauth/sessions"
     routes = [
         # GET /verify and GET /account are answered in outer.py, by hot.py
-        api("PATCH", "/account", account.update, "account:write", slow=True),
+        api("PATCH", "/account", account.update, "account:write", slow=account.is_secured),
         api("PUT", "/account/password", account.change_password, "account:password", slow=True),
         api("GET", "/account/rate-limits", account.rate_limit(face), "account:read", counted=False),
         api("GET", "/account/features", account.nothing, "features:read"),

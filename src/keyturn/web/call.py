@@ -62,13 +62,13 @@ class Endpoint:
         run: Callable[[Call], Answer],
         permission: str | None,
         *,
-        slow: bool = False,
+        slow: bool | Callable[[dict[str, Any]], bool] = False,
         counted: bool = True,
         password: Callable[[Call], Answer] | None = None,
     ) -> None:
-        """``permission``: of core.scope; None when nobody has to be proven. ``slow``: hashes a password. ``counted``:
-        against the rate limit. ``password``: the endpoint for Basic with e-mail and account password, where that is
-        taken at all.
+        """``permission``: of core.scope; None when nobody has to be proven. ``slow``: hashes a password, always or
+        for some bodies. ``counted``: against the rate limit. ``password``: the endpoint for Basic with e-mail and
+        account password, where that is taken at all.
         """
         self._face, self._run, self._permission = face, run, permission
         self._slow, self._counted, self._password = slow, counted, password
@@ -113,7 +113,8 @@ class Endpoint:
         asked_range = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"range"), None)
         given = presented if isinstance(presented, credentials.Presented) else None
         call = Call(self._face.env, self._face.by(scope, principal), scope["path_params"], body, asked_range, given)
-        return await self._face.offload.run(lambda: run(call), slow=slow)
+        hashes = slow(body) if callable(slow) else slow
+        return await self._face.offload.run(lambda: run(call), slow=hashes)
 
 
 def admit(env: Env, presented: credentials.Presented | credentials.Absent) -> Principal | Deny:

@@ -20,7 +20,7 @@ log = logging.getLogger("keyturn.web")
 # For every response; pages add their Content-Security-Policy.
 SECURITY = [
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # a login's path is nobody else's; Origin stays readable in our own forms
     (b"x-frame-options", b"DENY"),
 ]
 HSTS = (b"strict-transport-security", b"max-age=31536000")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keyturn.actions import accounts
 from keyturn.web import render
@@ -33,9 +33,14 @@ def update(call: Call) -> Answer:
     """PATCH /account: name, allow_tracking, beta; with ``password`` also the e-mail, or the password to
     ``new_password``.
     """
-    if call.body.get("password") is not None and (call.body.get("new_password") or call.body.get("email")):
+    if is_secured(call.body):
         return _update_secured(call)
     return Answer(render.account(accounts.update(call.env, call.by, call.principal, call.body)))
+
+
+def is_secured(body: dict[str, Any]) -> bool:
+    """Whether a PATCH changes what takes the current password."""
+    return body.get("password") is not None and bool(body.get("new_password") or body.get("email"))
 
 
 def _update_secured(call: Call) -> Answer:

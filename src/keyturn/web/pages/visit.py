@@ -157,7 +157,7 @@ class Page:
                 else {name: value for name, value in body.items() if isinstance(value, str)}
             )
             given = form.get("csrf", "")
-            foreign = is_foreign(scope)
+            foreign = is_foreign(face, scope)
             if new_browser or foreign or not hmac.compare_digest(given.encode(), expected.encode()):
                 run = _forged
             else:
@@ -215,17 +215,16 @@ def csrf_token(browser: str, session: str) -> str:
     return hmac.new(browser.encode(), b"form:" + session.encode(), hashlib.sha256).hexdigest()
 
 
-def is_foreign(scope: Scope) -> bool:
-    """Whether the browser says that the form came from another site."""
+def is_foreign(face: Face, scope: Scope) -> bool:
+    """Whether the browser says that the form came from another site, or hides from where."""
     headers = dict(scope["headers"])
     if headers.get(b"sec-fetch-site", b"same-origin") not in (b"same-origin", b"none"):
         return True
     origin = headers.get(b"origin")
-    return (
-        origin is not None
-        and origin != b"null"
-        and urlsplit(origin.decode("latin-1")).netloc != headers.get(b"host", b"").decode("latin-1")
-    )
+    if origin is None:
+        return False
+    ours = {headers.get(b"host", b"").decode("latin-1"), urlsplit(face.public_url).netloc}
+    return urlsplit(origin.decode("latin-1")).netloc not in ours
 
 
 def read_cookies(scope: Scope) -> dict[str, str]:
