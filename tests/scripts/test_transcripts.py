@@ -21,6 +21,7 @@ from tests.conftest import environment
 
 PAGES = sorted(Path(__file__).parent.glob("*.md"))
 END = "\x1e"
+PATIENCE = 120
 
 
 @dataclass
@@ -72,16 +73,17 @@ def play(found: list[Step], home: Path) -> list[list[str]]:
             env=environment(home),
             start_new_session=True,
         )
-    try:
-        bash.wait(timeout=120)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(bash.pid, signal.SIGKILL)
-    parts = printed.read_text().split(END)
-    return [
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        bash.wait(timeout=PATIENCE)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(bash.pid, signal.SIGKILL)
+    *outputs, unfinished = printed.read_text().split(END)
+    done = [
         output.splitlines() + ([] if code == "0" else [f"[exit {code}]"])
-        for output, code in zip(parts[0::2], parts[1::2], strict=False)
+        for output, code in zip(outputs[0::2], outputs[1::2], strict=True)
     ]
+    never = [f"(it did not end within {PATIENCE} seconds)" if bash.returncode is None else "(bash ended)"]
+    return done + [unfinished.splitlines() + never for _ in found[len(done) :]]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
