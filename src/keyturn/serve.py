@@ -130,6 +130,7 @@ def main(argv: Sequence[str]) -> int:
             env.store.close()
 
     if settings.workers == 1:
+        workers.stop_cleanly()
         work(announce)
         return 0
     return workers.supervise(settings.workers, work, announce)

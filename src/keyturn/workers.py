@@ -20,6 +20,13 @@ QUICK_DEATH = 1.0
 PATIENCE = 15.0
 
 
+def stop_cleanly() -> None:
+    """Lets SIGTERM and SIGINT end this process with status 0. uvicorn handles them while it serves, and raises them again
+    when it is done."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _signal, _frame: sys.exit(0))
+
+
 def supervise(count: int, work: Callable[[Callable[[], None]], None], announce: Callable[[], None]) -> int:
     """Forks ``count`` workers, calls ``announce`` once all serve, replaces what dies, and stops all at SIGTERM or SIGINT.
 
@@ -59,8 +66,7 @@ class _Workers:
             self._started[child] = time.monotonic()
             return reader
         os.close(reader)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        stop_cleanly()
 
         def ready() -> None:
             os.write(writer, b".")
@@ -69,6 +75,8 @@ class _Workers:
         status = 1
         try:
             self._work(ready)
+            status = 0
+        except SystemExit:
             status = 0
         except Exception:
             log.exception("a worker failed")
