@@ -1,4 +1,6 @@
-"""Asking the server on behalf of a command: the host, the token, a login when one is needed, and what was left undone."""
+"""Asking the server on behalf of a command: the host, the token, a login when one is needed, and what was left
+undone.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ def transport(host: Host, token: str | None, *, url: str | None = None, timeout:
 class Server:
     """The server as one command sees it; a context manager.
 
-    Without a token, or when it turns out dead, a login is begun where somebody sits at a terminal, and the request is then
-    repeated, once. A second factor is asked for likewise.
+    Without a token, or when it turns out dead, a login is begun where somebody sits at a terminal, and the request is
+    then repeated, once. A second factor is asked for likewise.
     """
 
     def __init__(self, flag: str | None) -> None:
@@ -118,7 +120,9 @@ def second_factor(refused: Forbidden) -> dict[str, str]:
 
 
 def send_queued_revocations(host: Host) -> None:
-    """End the logins that were logged out while the server could not be reached. Fails in silence; what fails stays queued."""
+    """End the logins that were logged out while the server could not be reached. Fails in silence; what fails stays
+    queued.
+    """
     waiting = state.revocations(os.environ, host.text)
     if not waiting:
         return

@@ -1,4 +1,6 @@
-"""Opening an address in the person's browser, where there is one; never waiting for it, nor letting it write to the terminal."""
+"""Opening an address in the person's browser, where there is one; never waiting for it, nor letting it write to the
+terminal.
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,9 @@ def _choose(found: list[str], *, yes: bool) -> str:
 
 
 def read_public_key(path: str) -> str:
-    """The key in a file, in one line. Raises KeyturnError for what is none; above all for a private key, which is never sent."""
+    """The key in a file, in one line. Raises KeyturnError for what is none; above all for a private key, which is
+    never sent.
+    """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for a writer
             raise KeyturnError(f"{path} is not a regular file")

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 class NewLogin:
-    """A token just made: whose, and until when (seconds since 1970; None: never). ``life``: the same in the server's words."""
+    """A token just made: whose, and until when (seconds since 1970; None: never). ``life``: the same in the server's
+    words.
+    """
 
     __slots__ = ("email", "expires_at", "life", "token")
 
@@ -76,7 +78,9 @@ def log_in(host: Host, *, by_password: bool = False, expires_in: int | None = No
 
 
 def new_login(host: Host, token: object, said: Mapping[str, Any]) -> NewLogin:
-    """The login that the server has made; whose it is gets asked for where the answer does not tell. Raises KeyturnError."""
+    """The login that the server has made; whose it is gets asked for where the answer does not tell. Raises
+    KeyturnError.
+    """
     if not isinstance(token, str) or not token:
         raise KeyturnError(f"{host.label} approved the login but gave no token", "keyturn login")
     email = said.get("email") or (said.get("user") or {}).get("email")

@@ -1,4 +1,6 @@
-"""Logging in through the browser (docs/api.md): the server gives an address to open, and the token once it is approved there."""
+"""Logging in through the browser (docs/api.md): the server gives an address to open, and the token once it is
+approved there.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Logging in with e-mail and password: asked for at the terminal without echo, or read from two lines of input; never from argv."""
+"""Logging in with e-mail and password: asked for at the terminal without echo, or read from two lines of input; never
+from argv.
+"""
 
 from __future__ import annotations
 

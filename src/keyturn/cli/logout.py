@@ -1,4 +1,6 @@
-"""`keyturn logout`: end exactly this login at the server, then take it out of netrc. Out of reach, the server is told later."""
+"""`keyturn logout`: end exactly this login at the server, then take it out of netrc. Out of reach, the server is told
+later.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The command line's start: a table from command to module, of which only the chosen one is imported.
 
-`topic:verb` and `topic verb` are the same command. Exit codes: 0 done, 1 failed, 2 used wrongly, 4 not logged in or refused,
-130 interrupted. Start-up is measured (`make bench`): what is imported here, every command pays for.
+`topic:verb` and `topic verb` are the same command. Exit codes: 0 done, 1 failed, 2 used wrongly, 4 not logged in or
+refused, 130 interrupted. Start-up is measured (`make bench`): what is imported here, every command pays for.
 """
 
 from __future__ import annotations

@@ -133,7 +133,9 @@ def _encodable(text: str) -> str:
 
 
 def moment(epoch: float) -> str:
-    """A time as a person says it: ``today at 9:28 PM``, ``on Monday, 23 Nov 2026 at 9:28 AM`` (the machine's time zone)."""
+    """A time as a person says it: ``today at 9:28 PM``, ``on Monday, 23 Nov 2026 at 9:28 AM`` (the machine's time
+    zone).
+    """
     import time
 
     then = time.localtime(epoch)

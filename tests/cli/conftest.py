@@ -1,0 +1,66 @@
+"""For the command line's tests: a terminal to type at."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+import pexpect
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.conftest import Account, Cli, Server
+
+TERMINAL_SECONDS = 30
+
+
+class Terminal(Protocol):
+    """Starts `keyturn` on a pseudo-terminal."""
+
+    def __call__(
+        self, *words: str, env: Mapping[str, str] | None = None, cli: Cli | None = None
+    ) -> pexpect.spawn[str]: ...
+
+
+@pytest.fixture
+def terminal(keyturn: Cli) -> Iterator[Terminal]:
+    """`keyturn` on a pseudo-terminal of its own."""
+    spawned: list[pexpect.spawn[str]] = []
+
+    def start(*words: str, env: Mapping[str, str] | None = None, cli: Cli | None = None) -> pexpect.spawn[str]:
+        command = ["-c", "import sys; from keyturn.cli.main import main; sys.exit(main())", *words]
+        spawned.append(
+            pexpect.spawn(
+                sys.executable,
+                command,
+                env=(cli or keyturn).env(env),
+                encoding="utf-8",
+                timeout=TERMINAL_SECONDS,
+                dimensions=(40, 200),
+            )
+        )
+        return spawned[-1]
+
+    yield start
+    for process in spawned:
+        process.close(force=True)
+
+
+@pytest.fixture(scope="module")
+def account(server: Server) -> Account:
+    """One account for the tests of a file, for each takes a while to make; who counts things makes one of their own."""
+    return server.new_account()
+
+
+@pytest.fixture
+def stored(keyturn: Cli) -> Callable[[], str]:
+    """The token that the command line would use now."""
+
+    def read() -> str:
+        done = keyturn("auth:token")
+        assert done.code == 0, done
+        return done.out.strip()
+
+    return read
