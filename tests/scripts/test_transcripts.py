@@ -73,17 +73,20 @@ def play(found: list[Step], home: Path) -> list[list[str]]:
             env=environment(home),
             start_new_session=True,
         )
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        bash.wait(timeout=PATIENCE)
+    end = "(here bash ended)"
+    try:
+        bash.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        end = f"(this did not end within {PATIENCE} seconds)"
     with contextlib.suppress(ProcessLookupError):
         os.killpg(bash.pid, signal.SIGKILL)
+    bash.wait()
     *outputs, unfinished = printed.read_text().split(END)
     done = [
         output.splitlines() + ([] if code == "0" else [f"[exit {code}]"])
         for output, code in zip(outputs[0::2], outputs[1::2], strict=True)
     ]
-    never = [f"(it did not end within {PATIENCE} seconds)" if bash.returncode is None else "(bash ended)"]
-    return done + [unfinished.splitlines() + never for _ in found[len(done) :]]
+    return done + [[*unfinished.splitlines(), end] for _ in found[len(done) :]]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
