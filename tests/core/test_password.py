@@ -1,0 +1,69 @@
+"""Which passwords are taken: long ones that are not easily guessed, of any characters at all."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyturn.core import password
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "four brown owls at noon",
+        "x7#kQ!pZ2v&Lm9w",  # fifteen
+        "пять бурых сов в полдень",
+        "正しい馬の電池ホチキスをここに置く",
+        "     spaces     count    ",
+        "my password is much longer than that",
+        "🦉🐍🌲🌊🔥🦉🐍🌲🌊🔥🦉🐍🌲🌊🔥",
+        "ab cd ef gh " * 20,
+        "long unmemorable " + "éüñ" * 300,
+    ],
+)
+def test_a_long_password_of_any_characters_is_taken(text: str) -> None:
+    assert password.what_is_wrong(text, "ada@example.com", "Ada Lovelace") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "15 characters or more"),
+        ("fourteen chars", "too short"),
+        ("a" * 1025, "too long: at most 1024"),
+        ("ababababababababab", "repeats too few"),
+        ("password12345678"[:15], "common word"),
+        ("PassWord1234567", "common word"),
+        ("p a s s w o r d 1 2 3", "common word"),
+        ("correct horse battery staple", "common word"),
+        ("lovelace1234567", "your name"),
+        ("ada.lovelace-12", "your name"),
+        ("Adalovelace 1234", "your name"),
+    ],
+)
+def test_what_would_be_guessed_first_is_refused_in_words(text: str, said: str) -> None:
+    problem = password.what_is_wrong(text, "lovelace@example.com", "Ada Lovelace")
+    assert problem is not None
+    assert said in problem
+
+
+def test_a_password_typed_on_another_system_still_fits() -> None:
+    composed = "vier braune Käuzchen am Mittag"
+    decomposed = unicodedata.normalize("NFD", composed)
+    assert composed != decomposed
+    assert password.normalize(composed) == password.normalize(decomposed)
+
+
+def test_length_is_counted_in_characters_as_they_are_kept() -> None:
+    assert password.what_is_wrong(unicodedata.normalize("NFD", "äöüéèêñçåøâîôûÿ"[:14])) is not None
+
+
+@given(st.text(min_size=4, max_size=100), st.text(max_size=30))
+def test_no_password_raises_or_is_repeated(text: str, context: str) -> None:
+    problem = password.what_is_wrong(text, context)
+    if problem is not None and len(text) >= 12:
+        assert text not in problem
