@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keyturn.core.credential import Grant
+    from keyturn.core.policy import Life, Policy
 
 
 class TooLong(ValueError):
@@ -47,7 +48,9 @@ def seconds_asked(asked: object) -> int | None:
     return asked
 
 
-def expiry(kind: Kind, asked: int | None, now: datetime, *, sso_since: datetime | None = None) -> datetime | None:
+def expiry(
+    kind: Kind, asked: int | None, now: datetime, *, sso_since: datetime | None = None, rules: Policy = policy.DEFAULT
+) -> datetime | None:
     """When a credential of ``kind`` made ``now`` expires; None is never.
 
     ``asked``: seconds, or None for the kind's default. ``sso_since``: when the account last signed in through its
@@ -55,17 +58,60 @@ def expiry(kind: Kind, asked: int | None, now: datetime, *, sso_since: datetime 
 
     Raises TooLong when more was asked than the kind may live; nothing is shortened in silence.
     """
-    life = policy.LIVES[kind]
-    longest = life.longest if life.longest is not None else policy.LONGEST_ASKED
-    if asked is not None and asked > longest:
-        rule = f"a {life.noun} lives at most {in_words(longest)}" if life.longest else "that is over a hundred years"
-        raise TooLong(f"expires_in is too large: {rule} ({longest} seconds)", longest)
+    life = rules.lives[kind]
+    if asked is not None:
+        _check_length(life, asked)
     seconds = life.default if asked is None else asked
     end = None if seconds is None else now + timedelta(seconds=seconds)
     if sso_since is not None and kind in (Kind.LOGIN, Kind.WEB):
         cap = sso_since + timedelta(seconds=policy.SSO_LONGEST)
         return cap if end is None or end > cap else end
     return end
+
+
+def changed_expiry(grant: Grant, asked: int | None, now: datetime, rules: Policy = policy.DEFAULT) -> datetime | None:
+    """The new expiry of a living credential: ``asked`` seconds from now, None: never.
+
+    The cap of its kind counts from when it was made: a login that is prolonged again and again still ends after a year.
+    Raises TooLong.
+    """
+    life = rules.lives[grant.kind]
+    if asked is None:
+        if life.longest is not None:
+            article = "an" if life.noun[0] in "aeiouAEIO" else "a"
+            raise TooLong(
+                f"{article} {life.noun} cannot be made to last forever; it lives at most {in_words(life.longest)}",
+                life.longest,
+            )
+        return None
+    _check_length(life, asked, already=int((now - grant.created_at) / timedelta(seconds=1)))
+    return now + timedelta(seconds=asked)
+
+
+def _check_length(life: Life, asked: int, already: int = 0) -> None:
+    longest = policy.LONGEST_ASKED if life.longest is None else max(life.longest - already, 0)
+    if asked > longest:
+        since = f", of which {in_words(already)} are over" if already else ""
+        rule = (
+            "that is over a hundred years"
+            if life.longest is None
+            else f"a {life.noun} lives at most {in_words(life.longest)}{since}"
+        )
+        raise TooLong(f"expires_in is too large: {rule}; the largest possible is {longest} seconds", longest)
+
+
+def warning_due(created_at: datetime, expires_at: datetime | None, now: datetime) -> bool:
+    """Whether its holder is to be warned with every answer: in the last tenth of its life, at most seven days."""
+    if expires_at is None:
+        return False
+    window = min((expires_at - created_at) / policy.WARN_SHARE, timedelta(seconds=policy.WARN_LONGEST))
+    return now >= expires_at - window
+
+
+def read_only_from(kind: Kind, expires_at: datetime | None, rules: Policy = policy.DEFAULT) -> datetime | None:
+    """From when on a credential may only read, where soft expiry is on for its kind; None: never."""
+    seconds = rules.soft_expiry.get(kind)
+    return expires_at - timedelta(seconds=seconds) if expires_at is not None and seconds else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +125,13 @@ class Ending:
 
 
 def ends(
-    event: Event, grants: Iterable[Grant], now: datetime, *, acting: str | None = None, target: str | None = None
+    event: Event,
+    grants: Iterable[Grant],
+    now: datetime,
+    *,
+    acting: str | None = None,
+    target: str | None = None,
+    rules: Policy = policy.DEFAULT,
 ) -> list[Ending]:
     """What ``event`` ends among an account's ``grants``: exactly these, in their order.
 
@@ -90,7 +142,7 @@ def ends(
     for grant in grants:
         if grant.ended_by_then(now) or (event in policy.ONE and grant.id != target):
             continue
-        effect = policy.EFFECTS[event, grant.kind]
+        effect = rules.effects[event, grant.kind]
         if effect is Effect.DIES or effect is Effect.REPLACED or (effect is Effect.SPARED and grant.id != acting):
             endings.append(Ending(grant, policy.REASON_OF[event], effect is Effect.REPLACED))
     return endings
@@ -109,7 +161,7 @@ _OTHERS: dict[Event, str] = {
 }
 
 
-def told_at_birth(kind: Kind, expires_at: datetime | None, now: datetime) -> str:
+def told_at_birth(kind: Kind, expires_at: datetime | None, now: datetime, rules: Policy = policy.DEFAULT) -> str:
     """When and of what a new credential will die, in words: "expires in 365 days (...), or sooner if you log out, ..."."""
     if expires_at is None:
         start = "never expires; ends if you "
@@ -118,8 +170,7 @@ def told_at_birth(kind: Kind, expires_at: datetime | None, now: datetime) -> str
         start = f"expires in {span} ({expires_at:%Y-%m-%d %H:%M} UTC), or sooner if you "
     deadly = (Effect.DIES, Effect.REPLACED, Effect.SPARED)
     you, others = (
-        [words for event, words in causes.items() if policy.EFFECTS[event, kind] in deadly]
-        for causes in (_YOU, _OTHERS)
+        [words for event, words in causes.items() if rules.effects[event, kind] in deadly] for causes in (_YOU, _OTHERS)
     )
     return start + _either(you) + (f", or if {_either(others)}" if others else "")
 

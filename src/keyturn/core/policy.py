@@ -7,9 +7,12 @@ authentication, SSO), made explicit. All lifetimes are in seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
@@ -161,6 +164,33 @@ EFFECTS: Final[dict[tuple[Event, Kind], Effect]] = {
     for event, row in _ROWS.items()
     for kind, letter in zip(_COLUMNS, row.split(), strict=True)
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The rules in force: the tables above, and what an operator made stricter (core/overrides.py). Times in seconds."""
+
+    lives: Mapping[Kind, Life] = field(default_factory=lambda: LIVES)
+    effects: Mapping[tuple[Event, Kind], Effect] = field(default_factory=lambda: EFFECTS)
+    soft_expiry: Mapping[Kind, int] = field(default_factory=dict)
+    """How long before its expiry a kind may only read (off for kinds that are not named)."""
+    thresholds: tuple[int, ...] = (30 * DAY, 14 * DAY, 7 * DAY, DAY)
+    """How long before an expiry its owner is told, longest first."""
+    retention: int = 400 * DAY
+    """How long the dead stay listed and explainable."""
+    overlap_longest: int = 30 * DAY
+    """How long a rotated token may go on beside the new one."""
+
+
+DEFAULT: Final = Policy()
+
+# Warnings on answers and in the command line begin when this share of a life is left, and at most so long before its end.
+WARN_SHARE: Final = 10
+WARN_LONGEST: Final = 7 * DAY
+
+# How many uses of a token are remembered, by address and agent, and how often they are written.
+USES_KEPT: Final = 5
+USES_WRITTEN_EVERY: Final = 15
 
 # A mint that a password vouches for is a login when its description is a command line's, else an authorization
 # (docs/decisions/0006): the Heroku CLI's `login -i` says nothing else by which to tell the two apart.

@@ -1,0 +1,69 @@
+"""Accounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from keyturn.core.credential import Account
+from keyturn.store import tables as t
+from keyturn.store.rows.base import Rows, columns, values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ACCOUNT = columns(t.accounts, Account)
+_MOMENTS = [i for i, c in enumerate(_ACCOUNT) if isinstance(c.type, t.Moment)]
+_FLAGS = [i for i, c in enumerate(_ACCOUNT) if isinstance(c.type, sa.Boolean)]
+
+# The hot path: as the driver runs it, its one parameter the id.
+FIND_ACCOUNT = f"SELECT {', '.join(c.name for c in _ACCOUNT)} FROM accounts WHERE id = "  # noqa: S608 - column names
+
+
+def found_account(row: Sequence[Any] | None) -> Account | None:
+    """The account of FIND_ACCOUNT's row, as the driver gives it."""
+    if row is None:
+        return None
+    raw = list(row)
+    for place in _MOMENTS:
+        raw[place] = t.moment(raw[place])
+    for place in _FLAGS:
+        raw[place] = bool(raw[place])
+    return Account(*raw)
+
+
+def email_key(email: str) -> str:
+    """What makes two e-mail addresses the same account: case does not count."""
+    return email.strip().casefold()
+
+
+class AccountRows(Rows):
+    """interface.Tx: accounts."""
+
+    def count_accounts(self) -> int:
+        return self._c.execute(sa.select(sa.func.count()).select_from(t.accounts)).scalar_one()
+
+    def accounts(self) -> list[Account]:
+        return [Account(*row) for row in self._c.execute(sa.select(*_ACCOUNT).order_by(t.accounts.c.email_key))]
+
+    def account(self, account_id: str, *, lock: bool = False) -> Account | None:
+        select = sa.select(*_ACCOUNT).where(t.accounts.c.id == account_id)
+        row = self._one(select.with_for_update() if lock else select)  # SQLite: the writing transaction is the lock
+        return row and Account(*row)
+
+    def account_by_email(self, email: str) -> Account | None:
+        row = self._one(sa.select(*_ACCOUNT).where(t.accounts.c.email_key == email_key(email)))
+        return row and Account(*row)
+
+    def password_hash(self, account_id: str) -> str | None:
+        return self._c.execute(sa.select(t.accounts.c.password_hash).where(t.accounts.c.id == account_id)).scalar()
+
+    def add_account(self, account: Account, password_hash: str | None) -> None:
+        row = values(account) | {"email_key": email_key(account.email), "password_hash": password_hash}
+        self._c.execute(sa.insert(t.accounts).values(row))
+
+    def change_account(self, account_id: str, **changes: object) -> None:
+        if "email" in changes:
+            changes["email_key"] = email_key(str(changes["email"]))
+        self._change(t.accounts, t.accounts.c.id == account_id, changes)

@@ -1,0 +1,84 @@
+"""Grants and their tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from keyturn.core.credential import Found, Grant, Token
+from keyturn.core.policy import Kind
+from keyturn.store import tables as t
+from keyturn.store.rows.base import Rows, columns, values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+_GRANT = columns(t.grants, Grant)
+_TOKEN = columns(t.tokens, Token)
+
+# The hot path: one look-up by digest. Its columns are those of Found, in their order.
+FIND_BY_DIGEST = """
+SELECT t.id, t.ended_at, t.ended_reason, g.id, g.kind, g.scopes, g.description, g.expires_at, g.ended_at, g.ended_reason,
+       a.id, a.email, a.admin, a.suspended_at
+FROM tokens t JOIN grants g ON g.id = t.grant_id JOIN accounts a ON a.id = g.account_id WHERE t.digest = """
+
+
+def found_token(row: Sequence[Any] | None) -> Found | None:
+    """The token of FIND_BY_DIGEST's row, as the driver gives it."""
+    if row is None:
+        return None
+    (token, token_ended, token_reason, grant, kind, scopes, description, expires, ended, reason, account, email, admin,
+     suspended) = row  # fmt: skip
+    moment = t.moment
+    return Found(
+        token, token_ended and moment(token_ended), token_reason, grant, kind, scopes, description, expires and moment(expires),
+        ended and moment(ended), reason, account, email, bool(admin), suspended and moment(suspended),
+    )  # fmt: skip
+
+
+def _grant(row: Sequence[Any]) -> Grant:
+    values = dict(zip((c.name for c in _GRANT), row, strict=True))
+    return Grant(**{**values, "kind": Kind(values["kind"]), "scopes": tuple(values["scopes"].split())})
+
+
+class GrantRows(Rows):
+    """interface.Tx: grants and tokens."""
+
+    def grants(self, account_id: str, *, alive_at: datetime | None = None) -> list[Grant]:
+        select = sa.select(*_GRANT).where(t.grants.c.account_id == account_id).order_by(t.grants.c.id)
+        if alive_at is not None:
+            over = t.grants.c.expires_at <= alive_at
+            select = select.where(t.grants.c.ended_at.is_(None), sa.or_(t.grants.c.expires_at.is_(None), ~over))
+        return [_grant(row) for row in self._c.execute(select)]
+
+    def grant(self, grant_id: str) -> Grant | None:
+        row = self._one(sa.select(*_GRANT).where(t.grants.c.id == grant_id))
+        return row and _grant(row)
+
+    def add_grant(self, grant: Grant) -> None:
+        self._c.execute(sa.insert(t.grants).values(values(grant) | {"scopes": " ".join(grant.scopes)}))
+
+    def change_grant(self, grant_id: str, **changes: object) -> None:
+        self._change(t.grants, t.grants.c.id == grant_id, changes)
+
+    def tokens(self, grant_ids: Sequence[str]) -> dict[str, Token]:
+        """The newest token of each grant."""
+        newest: dict[str, Token] = {}
+        for start in range(0, len(grant_ids), 500):  # SQLite's limit on parameters
+            some = t.tokens.c.grant_id.in_(grant_ids[start : start + 500])
+            for row in self._c.execute(sa.select(*_TOKEN).where(some).order_by(t.tokens.c.id)):
+                token = Token(*row)
+                newest[token.grant_id] = token
+        return newest
+
+    def add_token(self, token: Token, digest: bytes) -> None:
+        self._c.execute(sa.insert(t.tokens).values(values(token) | {"digest": digest}))
+
+    def end_tokens(self, grant_id: str, at: datetime, reason: str) -> None:
+        alive = sa.and_(t.tokens.c.grant_id == grant_id, t.tokens.c.ended_at.is_(None))
+        self._change(t.tokens, alive, {"ended_at": at, "ended_reason": reason})
+
+    def find_token(self, digest: bytes) -> Found | None:
+        return found_token(self._c.execute(sa.text(FIND_BY_DIGEST + ":digest"), {"digest": digest}).one_or_none())
