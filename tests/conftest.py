@@ -24,6 +24,9 @@ import requests
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+# Whoever started the tests in the background had SIGINT ignored, which every child would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 BIN = Path(sys.executable).parent
 START_SECONDS = 60  # how long a server may take on a machine that is busy with other tests
 STOP_SECONDS = 20
