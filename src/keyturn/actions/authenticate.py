@@ -21,12 +21,12 @@ def authenticate(env: Env, text: str) -> Principal | Deny:
         return decide.malformed(text)
     if token.KINDS[text[:4]] not in decide.API_KINDS:
         return decide.unproven("wrong_kind")
-    return decide.authenticate(env.store.find_token(token.digest(text)), env.clock())
+    return decide.authenticate(env.store.find_token(token.digest(text)), env.clock(), env.policy)
 
 
 def web_session(env: Env, text: str) -> Principal | None:
     """Whose browser session the cookie ``text`` is; None when it is dead or no session."""
     if not token.is_token(text) or token.kind_of(text) != "web":
         return None
-    answer = decide.authenticate(env.store.find_token(token.digest(text)), env.clock())
+    answer = decide.authenticate(env.store.find_token(token.digest(text)), env.clock(), env.policy)
     return answer if isinstance(answer, Principal) else None

@@ -61,7 +61,7 @@ def begin(env: Env, by: By, *, description: object, expires_in: object) -> Begun
     asked = grants.life_asked(expires_in)
     now = env.clock()
     try:
-        lifecycle.expiry(Kind.LOGIN, asked, now)
+        lifecycle.expiry(Kind.LOGIN, asked, now, rules=env.policy)
     except lifecycle.TooLong as wrong:
         raise Invalid("expires_in", str(wrong)) from None
     browser, cli = token.make("login_browser", env.random_bytes), token.make("login_cli", env.random_bytes)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from keyturn.core.credential import Deny, Principal
+    from keyturn.core.policy import Policy
     from keyturn.store.interface import Store
 
 
@@ -45,6 +46,8 @@ class Env:
     """n bytes from a cryptographic source."""
     passwords: Passwords
     limits: Limits = field(default_factory=Limits)
+    policy: Policy = field(default_factory=lambda: policy.DEFAULT)
+    """The rules in force."""
 
     def new_id(self) -> str:
         """A UUIDv7 [RFC 9562 5.7]: ids sort in the order of making, which keeps indexes and pages in order too."""

@@ -58,6 +58,7 @@ def mint(
     scopes: tuple[str, ...],
     description: str,
     asked: int | None = None,
+    client_id: str | None = None,
 ) -> Credential:
     """Makes a grant with its first token, and the audit event. The one place where credentials come from.
 
@@ -66,7 +67,7 @@ def mint(
     """
     now = env.clock()
     try:
-        expires_at = lifecycle.expiry(kind, asked, now)
+        expires_at = lifecycle.expiry(kind, asked, now, rules=env.policy)
     except lifecycle.TooLong as wrong:
         raise Invalid("expires_in", str(wrong)) from None
     alive = tx.grants(account.id, alive_at=now)
@@ -76,7 +77,7 @@ def mint(
         )
     grant = Grant(
         id=env.new_id(), account_id=account.id, kind=kind, scopes=scopes, description=description, created_at=now, updated_at=now,
-        expires_at=expires_at, address=by.address, agent=by.agent[:300],
+        expires_at=expires_at, address=by.address, agent=by.agent[:300], client_id=client_id,
     )  # fmt: skip
     tx.add_grant(grant)
     made, secret = add_token(env, tx, grant)
@@ -95,6 +96,16 @@ def add_token(env: Env, tx: Tx, grant: Grant) -> tuple[Token, str]:
     return made, secret
 
 
+def would_end(
+    env: Env, tx: Tx, by: By, event: Event, account_id: str, *, target: str | None = None
+) -> list[lifecycle.Ending]:
+    """What ``end`` would end, by the same function; changes nothing."""
+    now = env.clock()
+    acting = by.principal.grant_id if by.principal else None
+    alive = tx.grants(account_id, alive_at=now)
+    return lifecycle.ends(event, alive, now, acting=acting, target=target, rules=env.policy)
+
+
 def end(
     env: Env, tx: Tx, by: By, event: Event, account_id: str, *, target: str | None = None
 ) -> list[lifecycle.Ending]:
@@ -102,9 +113,8 @@ def end(
 
     What was to be REPLACED is ended here too; making the new one is the caller's part.
     """
-    acting = by.principal.grant_id if by.principal else None
     now = env.clock()
-    endings = lifecycle.ends(event, tx.grants(account_id, alive_at=now), now, acting=acting, target=target)
+    endings = would_end(env, tx, by, event, account_id, target=target)
     for ending in endings:
         tx.change_grant(
             ending.grant.id,

@@ -56,6 +56,8 @@ class Grant:
     address: str = ""
     """Where it was made from."""
     agent: str = ""
+    client_id: str | None = None
+    """The OAuth client that it was made for."""
 
     def ended_by_then(self, now: datetime) -> bool:
         """Whether it is over at ``now``, stamped or expired."""
@@ -70,6 +72,38 @@ class Token:
     grant_id: str
     mask: str
     created_at: datetime
+    ended_at: datetime | None = None
+    ended_reason: str | None = None
+    role: str = "access"
+    """``access`` or ``refresh``."""
+    expires_at: datetime | None = None
+    """Its own end, before its grant's: a rotated token's overlap, an OAuth access token's hours."""
+    idle_limit: int | None = None
+    """Seconds unused after which a rotated token ends before its overlap does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """That a token was used from an address by an agent: first, last, how often."""
+
+    token_id: str
+    address: str
+    agent: str
+    first_at: datetime
+    last_at: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """A third party's program that accounts can authorize."""
+
+    id: str
+    account_id: str
+    name: str
+    redirect_uri: str
+    created_at: datetime
+    updated_at: datetime
     ended_at: datetime | None = None
     ended_reason: str | None = None
 
@@ -91,6 +125,11 @@ class Found(NamedTuple):
     email: str
     admin: bool
     suspended_at: datetime | None
+    created_at: datetime
+    token_expires_at: datetime | None
+    """Of a token whose grant outlives it: rotated and in its overlap, or an OAuth access token."""
+    token_idle_limit: int | None
+    role: str
 
 
 class Principal(NamedTuple):
@@ -105,6 +144,11 @@ class Principal(NamedTuple):
     scopes: tuple[str, ...]
     description: str
     expires_at: datetime | None
+    created_at: datetime
+    rotated: bool = False
+    """It was rotated and is in its overlap: a newer token is there already."""
+    read_only: bool = False
+    """It is in the last stretch before its expiry, in which its kind may only read (soft expiry)."""
 
 
 @dataclass(frozen=True, slots=True)

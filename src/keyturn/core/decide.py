@@ -7,32 +7,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyturn.core import policy, reasons, scope, token
+from keyturn.core import lifecycle, policy, reasons, scope, token
 from keyturn.core.credential import Deny, Found, Principal
 from keyturn.core.policy import Kind
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from keyturn.core.policy import Policy
+
 # Kinds whose tokens the API takes. A browser session is for pages alone: a stolen cookie must not become an API key.
 API_KINDS = frozenset({Kind.LOGIN, Kind.API_KEY, Kind.AUTHORIZATION, Kind.SERVICE, Kind.OAUTH, Kind.WORKLOAD})
 
 
-def authenticate(found: Found | None, now: datetime) -> Principal | Deny:
+def authenticate(found: Found | None, now: datetime, rules: Policy = policy.DEFAULT) -> Principal | Deny:
     """Who the token speaks for, or why it does not: an unknown one learns nothing, a genuine one learns all.
 
     A token that is both expired and short of scope is refused here, as dead: decide dead before forbidden.
     """
     if found is None:
         return unproven("unknown")
-    if found.suspended_at is not None:
-        return dead(found, "owner_suspended", found.suspended_at)
+    if found.role != "access":
+        return unproven("wrong_kind")
     if found.token_ended_at is not None:
         return dead(found, found.token_ended_reason or "rotated", found.token_ended_at)
     if found.ended_at is not None:
         return dead(found, found.ended_reason or "revoked_by_owner", found.ended_at)
-    if found.expires_at is not None and found.expires_at <= now:
-        return dead(found, "expired", found.expires_at)
+    if found.suspended_at is not None:
+        return dead(found, "owner_suspended", found.suspended_at)
+    expires_at = found.expires_at
+    if expires_at is not None and expires_at <= now:
+        return dead(found, "expired", expires_at)
+    rotated = found.token_idle_limit is not None
+    if found.token_expires_at is not None:
+        if found.token_expires_at <= now:
+            return dead(found, "rotated" if rotated else "expired", found.token_expires_at)
+        expires_at = found.token_expires_at if expires_at is None else min(expires_at, found.token_expires_at)
+    read_only = False
+    if rules.soft_expiry:
+        since = lifecycle.read_only_from(Kind(found.kind), found.expires_at, rules)
+        read_only = since is not None and since <= now
     return Principal(
         found.account_id,
         found.email,
@@ -42,7 +56,10 @@ def authenticate(found: Found | None, now: datetime) -> Principal | Deny:
         found.kind,
         tuple(found.scopes.split()),
         found.description,
-        found.expires_at,
+        expires_at,
+        found.created_at,
+        rotated,
+        read_only,
     )
 
 
@@ -51,9 +68,14 @@ def authorize(principal: Principal, permission: str) -> Deny | None:
     the table.
     """
     needed = scope.PERMISSIONS[permission]
-    if not needed.isdisjoint(principal.scopes):
-        return None
-    return short_of(principal, tuple(name for name in scope.SCOPES if name in needed))
+    if needed.isdisjoint(principal.scopes):
+        return short_of(principal, tuple(name for name in scope.SCOPES if name in needed))
+    if principal.read_only and permission not in scope.READING:
+        assert principal.expires_at is not None
+        reason, life = reasons.FORBIDDEN["read_only_before_expiry"], policy.LIVES[Kind(principal.kind)]
+        sentence = reason.sentence.format(what=f"This {life.noun}", when=in_words(principal.expires_at))
+        return Deny(reason.id, sentence, reason.next.format(recreate=life.recreate))
+    return None
 
 
 def short_of(principal: Principal, needed: tuple[str, ...]) -> Deny:

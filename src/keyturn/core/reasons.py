@@ -60,6 +60,7 @@ UNPROVEN: Final = _table(
 FORBIDDEN: Final = _table(
     Reason("insufficient_scope", "This token's scope ({held}) does not allow this: it takes {needed}.",
            "keyturn authorizations:create --scope {first}"),
+    Reason("read_only_before_expiry", "{what} expires on {when} and may only read until then.", "{recreate}"),
     Reason("wider_than_self", "A token cannot make a wider one than itself: it has {held}.",
            "keyturn login"),
 )  # fmt: skip

@@ -39,7 +39,12 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "keys:write": _GLOBAL,
     "features:read": _READ,
     "teams:read": _READ,
+    "clients:read": _GLOBAL,
+    "clients:write": _GLOBAL,
 }
+
+# Permissions that change nothing, or only give a right up: what is left to a token in its soft expiry.
+READING: Final = frozenset(name for name in PERMISSIONS if name.endswith(":read")) | {"self:end"}
 
 
 def normalize(asked: object) -> tuple[str, ...]:

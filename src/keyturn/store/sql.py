@@ -17,10 +17,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from keyturn.store.interface import Taken, Unavailable
 from keyturn.store.rows.accounts import FIND_ACCOUNT, AccountRows, found_account
 from keyturn.store.rows.audit import AuditRows
+from keyturn.store.rows.clients import ClientRows
 from keyturn.store.rows.grants import FIND_BY_DIGEST, GrantRows, found_token
 from keyturn.store.rows.keys import KeyRows
 from keyturn.store.rows.logins import LoginRows
+from keyturn.store.rows.notices import NoticeRows
 from keyturn.store.rows.throttling import ThrottleRows
+from keyturn.store.rows.uses import UseRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,5 +121,5 @@ def _translated() -> Iterator[None]:
         raise Unavailable(f"{type(fault.orig).__name__}: {fault.orig}") from None
 
 
-class SqlTx(AccountRows, GrantRows, KeyRows, LoginRows, ThrottleRows, AuditRows):
+class SqlTx(AccountRows, GrantRows, UseRows, ClientRows, NoticeRows, KeyRows, LoginRows, ThrottleRows, AuditRows):
     """One transaction over SQL: every file of statements together."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -78,6 +79,50 @@ accounts = Table(
     sqlite_with_rowid=False,
 )  # fmt: skip
 
+_LIVING = "ended_at IS NULL AND expires_at IS NOT NULL"
+_IDLE = "ended_at IS NULL AND idle_limit IS NOT NULL"
+
+clients = Table(
+    "clients", metadata,
+    Column("id", _UUID, primary_key=True),
+    Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("secret_digest", LargeBinary(32), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("ended_reason", String(40)),
+    Index("ix_clients_account_id_id", "account_id", "id"),
+)  # fmt: skip
+
+# One-time codes of the authorization-code grant, and password resets: used once, kept to notice a second use.
+codes = Table(
+    "oauth_codes", metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("id", _UUID, nullable=False),
+    Column("client_id", _UUID, ForeignKey("clients.id"), nullable=False),
+    Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False),
+    Column("account_version", Integer, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("code_challenge", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("used_at", Moment),
+    Column("grant_id", _UUID, ForeignKey("grants.id")),
+)  # fmt: skip
+
+resets = Table(
+    "password_resets", metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False),
+    Column("account_version", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("used_at", Moment),
+)  # fmt: skip
+
 grants = Table(
     "grants", metadata,
     Column("id", _UUID, primary_key=True),
@@ -93,7 +138,10 @@ grants = Table(
     Column("ended_by", _UUID),
     Column("address", Text, nullable=False),
     Column("agent", Text, nullable=False),
+    Column("client_id", _UUID, ForeignKey("clients.id")),
     Index("ix_grants_account_id_id", "account_id", "id"),
+    # what will expire by itself, for the notices
+    Index("ix_grants_expires_at", "expires_at", sqlite_where=sa.text(_LIVING), postgresql_where=sa.text(_LIVING)),
     sqlite_with_rowid=False,
 )  # fmt: skip
 
@@ -106,8 +154,50 @@ tokens = Table(
     Column("created_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("ended_reason", String(40)),
+    Column("role", String(10), nullable=False, server_default="access"),
+    Column("expires_at", Moment),
+    Column("idle_limit", Integer),
     Index("ix_tokens_grant_id", "grant_id"),
+    # what is rotated and goes on beside its successor for a while
+    Index("ix_tokens_idle_limit", "idle_limit", sqlite_where=sa.text(_IDLE), postgresql_where=sa.text(_IDLE)),
     sqlite_with_rowid=False,
+)  # fmt: skip
+
+# Who uses a token: its last few distinct addresses and agents.
+uses = Table(
+    "token_uses", metadata,
+    Column("token_id", _UUID, primary_key=True),
+    Column("address", String(60), primary_key=True),
+    Column("agent", String(200), primary_key=True),
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+# Which threshold of which credential has been told of: a row is a promise kept, once.
+notices = Table(
+    "notices", metadata,
+    Column("grant_id", _UUID, ForeignKey("grants.id"), primary_key=True),
+    Column("threshold", String(20), primary_key=True),
+    Column("at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+# Mails and webhooks on their way out, written in the transaction of what they tell of.
+outbox = Table(
+    "outbox", metadata,
+    Column("id", _UUID, primary_key=True),
+    Column("channel", String(10), nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Moment),
+    Column("sent_at", Moment),
+    Column("error", Text),
+    Index("ix_outbox_next_at", "next_at"),
 )  # fmt: skip
 
 ssh_keys = Table(

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-_GRANT = columns(t.grants, Grant)
+GRANT = columns(t.grants, Grant)
 _TOKEN = columns(t.tokens, Token)
 
 # The hot path: one look-up by digest. Its columns are those of Found, in their order.
 FIND_BY_DIGEST = """
 SELECT t.id, t.ended_at, t.ended_reason, g.id, g.kind, g.scopes, g.description, g.expires_at, g.ended_at, g.ended_reason,
-       a.id, a.email, a.admin, a.suspended_at
+       a.id, a.email, a.admin, a.suspended_at, g.created_at, t.expires_at, t.idle_limit, t.role
 FROM tokens t JOIN grants g ON g.id = t.grant_id JOIN accounts a ON a.id = g.account_id WHERE t.digest = """
 
 
@@ -30,16 +30,18 @@ def found_token(row: Sequence[Any] | None) -> Found | None:
     if row is None:
         return None
     (token, token_ended, token_reason, grant, kind, scopes, description, expires, ended, reason, account, email, admin,
-     suspended) = row  # fmt: skip
+     suspended, created, token_expires, idle_limit, role) = row  # fmt: skip
     moment = t.moment
     return Found(
         token, token_ended and moment(token_ended), token_reason, grant, kind, scopes, description, expires and moment(expires),
         ended and moment(ended), reason, account, email, bool(admin), suspended and moment(suspended),
+        moment(created), token_expires and moment(token_expires), idle_limit, role,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
-def _grant(row: Sequence[Any]) -> Grant:
-    values = dict(zip((c.name for c in _GRANT), row, strict=True))
+def made_grant(row: Sequence[Any]) -> Grant:
+    """A grant of the columns GRANT."""
+    values = dict(zip((c.name for c in GRANT), row, strict=True))
     return Grant(**{**values, "kind": Kind(values["kind"]), "scopes": tuple(values["scopes"].split())})
 
 
@@ -47,15 +49,34 @@ class GrantRows(Rows):
     """interface.Tx: grants and tokens."""
 
     def grants(self, account_id: str, *, alive_at: datetime | None = None) -> list[Grant]:
-        select = sa.select(*_GRANT).where(t.grants.c.account_id == account_id).order_by(t.grants.c.id)
+        select = sa.select(*GRANT).where(t.grants.c.account_id == account_id).order_by(t.grants.c.id)
         if alive_at is not None:
             over = t.grants.c.expires_at <= alive_at
             select = select.where(t.grants.c.ended_at.is_(None), sa.or_(t.grants.c.expires_at.is_(None), ~over))
-        return [_grant(row) for row in self._c.execute(select)]
+        return [made_grant(row) for row in self._c.execute(select)]
+
+    def grants_expiring(self, after: datetime, before: datetime) -> list[Grant]:
+        between = sa.and_(t.grants.c.ended_at.is_(None), t.grants.c.expires_at > after, t.grants.c.expires_at <= before)
+        return [
+            made_grant(row) for row in self._c.execute(sa.select(*GRANT).where(between).order_by(t.grants.c.expires_at))
+        ]
+
+    def forget_grants(self, before: datetime) -> int:
+        """Removes what has been dead since ``before``, with all that hangs on it; how many grants."""
+        dead = sa.or_(t.grants.c.ended_at < before, t.grants.c.expires_at < before)
+        old = [row[0] for row in self._c.execute(sa.select(t.grants.c.id).where(dead).limit(1000))]
+        if old:
+            tokens = sa.select(t.tokens.c.id).where(t.tokens.c.grant_id.in_(old))
+            self._c.execute(sa.delete(t.uses).where(t.uses.c.token_id.in_(tokens)))
+            self._c.execute(sa.update(t.codes).where(t.codes.c.grant_id.in_(old)).values(grant_id=None))
+            for table in (t.notices, t.tokens):
+                self._c.execute(sa.delete(table).where(table.c.grant_id.in_(old)))
+            self._c.execute(sa.delete(t.grants).where(t.grants.c.id.in_(old)))
+        return len(old)
 
     def grant(self, grant_id: str) -> Grant | None:
-        row = self._one(sa.select(*_GRANT).where(t.grants.c.id == grant_id))
-        return row and _grant(row)
+        row = self._one(sa.select(*GRANT).where(t.grants.c.id == grant_id))
+        return row and made_grant(row)
 
     def add_grant(self, grant: Grant) -> None:
         self._c.execute(sa.insert(t.grants).values(values(grant) | {"scopes": " ".join(grant.scopes)}))
@@ -64,20 +85,35 @@ class GrantRows(Rows):
         self._change(t.grants, t.grants.c.id == grant_id, changes)
 
     def tokens(self, grant_ids: Sequence[str]) -> dict[str, Token]:
-        """The newest token of each grant."""
+        """The newest access token of each grant."""
         newest: dict[str, Token] = {}
         for start in range(0, len(grant_ids), 500):  # SQLite's limit on parameters
-            some = t.tokens.c.grant_id.in_(grant_ids[start : start + 500])
+            some = sa.and_(t.tokens.c.grant_id.in_(grant_ids[start : start + 500]), t.tokens.c.role == "access")
             for row in self._c.execute(sa.select(*_TOKEN).where(some).order_by(t.tokens.c.id)):
                 token = Token(*row)
                 newest[token.grant_id] = token
         return newest
 
+    def tokens_of(self, grant_id: str) -> list[Token]:
+        """All its tokens, the dead too, oldest first."""
+        select = sa.select(*_TOKEN).where(t.tokens.c.grant_id == grant_id).order_by(t.tokens.c.id)
+        return [Token(*row) for row in self._c.execute(select)]
+
+    def overlapping_tokens(self) -> list[Token]:
+        """Rotated tokens that go on beside their successors until they are unused for their idle limit."""
+        alive = sa.and_(t.tokens.c.ended_at.is_(None), t.tokens.c.idle_limit.is_not(None))
+        return [Token(*row) for row in self._c.execute(sa.select(*_TOKEN).where(alive))]
+
+    def change_token(self, token_id: str, grant_id: str, **changes: object) -> None:
+        self._change(t.tokens, sa.and_(t.tokens.c.grant_id == grant_id, t.tokens.c.id == token_id), changes)
+
     def add_token(self, token: Token, digest: bytes) -> None:
         self._c.execute(sa.insert(t.tokens).values(values(token) | {"digest": digest}))
 
-    def end_tokens(self, grant_id: str, at: datetime, reason: str) -> None:
+    def end_tokens(self, grant_id: str, at: datetime, reason: str, *, role: str | None = None) -> None:
         alive = sa.and_(t.tokens.c.grant_id == grant_id, t.tokens.c.ended_at.is_(None))
+        if role is not None:
+            alive = sa.and_(alive, t.tokens.c.role == role)
         self._change(t.tokens, alive, {"ended_at": at, "ended_reason": reason})
 
     def find_token(self, digest: bytes) -> Found | None:
