@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 BEFORE = NOW - timedelta(hours=1)
 ALIVE = Found(
     "token", None, None, "grant", "login", "read write", "my laptop", NOW + timedelta(seconds=1), None, None, "account",
-    "ada@example.com", True, None,
+    "ada@example.com", True, None, BEFORE, None, None, "access",
 )  # fmt: skip
 
 
@@ -26,7 +26,16 @@ def refusal(found: Found | None) -> Deny:
 
 def test_a_living_token_speaks_for_its_account() -> None:
     assert decide.authenticate(ALIVE, NOW) == Principal(
-        "account", "ada@example.com", True, "grant", "token", "login", ("read", "write"), "my laptop", ALIVE.expires_at
+        "account",
+        "ada@example.com",
+        True,
+        "grant",
+        "token",
+        "login",
+        ("read", "write"),
+        "my laptop",
+        ALIVE.expires_at,
+        BEFORE,
     )
 
 
@@ -56,7 +65,7 @@ def test_a_rotated_token_is_dead_while_its_grant_lives() -> None:
     assert (told.reason, told.ended_at) == ("rotated", BEFORE)
 
 
-def test_a_suspended_owner_comes_before_everything_else() -> None:
+def test_a_suspended_owner_comes_before_an_expiry() -> None:
     told = refusal(ALIVE._replace(suspended_at=BEFORE))
     assert (told.reason, told.next) == ("owner_suspended", "ask your administrator")
 

@@ -29,11 +29,14 @@ TABLE = {
     "keys:write": "global",
     "features:read": "global read write read-protected write-protected",
     "teams:read": "global read write read-protected write-protected",
+    "clients:read": "global",
+    "clients:write": "global",
 }
+LATER = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def holder(*held: str) -> Principal:
-    return Principal("a", "a@example.com", False, "g", "t", "authorization", held, "", datetime(2027, 1, 1, tzinfo=UTC))
+    return Principal("a", "a@example.com", False, "g", "t", "authorization", held, "", LATER, LATER)
 
 
 def test_every_permission_takes_exactly_the_scopes_of_the_table() -> None:
