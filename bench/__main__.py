@@ -67,7 +67,7 @@ def measure(work: Path, sizes: list[int], rounds: int, seconds: int, busy: float
         memory = {target.name: target.server.memory() for target in targets}
         say("the storm of logins")
         calm, stormy, statuses = [], [], list[int]()
-        for _ in range(2 if quick else 3):
+        for _ in range(1 if quick else 3):
             calm.append(load.press(first, seconds))
             with storm.storm(first.server) as seen:
                 time.sleep(0.5)
@@ -82,7 +82,7 @@ def measure(work: Path, sizes: list[int], rounds: int, seconds: int, busy: float
             by_name[f"verify {sizes[0]}"].server,
             work,
             runs=20 if quick else 60,
-            heroku_runs=3 if quick else 10,
+            heroku_runs=2 if quick else 10,
         )
     return report.Results(machine.facts(), sizes, found, memory, calm, stormy, logins, took, pip, seconds, busy)
 
