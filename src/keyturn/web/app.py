@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Mount, Router
-from starlette.staticfiles import StaticFiles
 
 from keyturn.web import health, pages
 from keyturn.web.api import account, authorizations, cli_auth, keys, sessions
@@ -15,7 +14,7 @@ from keyturn.web.call import Endpoint
 from keyturn.web.outer import Outer
 from keyturn.web.pages import cli_login, home, setup, sign_in
 from keyturn.web.pages.visit import Page
-from keyturn.web.routing import Route
+from keyturn.web.routing import Files, Route
 from keyturn.web.unknown import Unknown
 
 if TYPE_CHECKING:
@@ -41,7 +40,8 @@ def build(face: Face) -> ASGIApp:
 
     auth, sess = "/oauth/authorizations", "/oauth/sessions"
     routes = [
-        # GET /verify and GET /account are answered in outer.py, by hot.py
+        # GET /verify and GET /account are answered in outer.py, by hot.py; here /account tells what the path takes
+        api("GET", "/account", account.info, "account:read"),
         api("PATCH", "/account", account.update, "account:write", slow=account.is_secured),
         api("PUT", "/account/password", account.change_password, "account:password", slow=True),
         api("GET", "/account/rate-limits", account.rate_limit(face), "account:read", counted=False),
@@ -70,7 +70,7 @@ def build(face: Face) -> ASGIApp:
         page("/auth/browser/{secret}", cli_login.show, post=cli_login.submit),
         page("/auth/browser/{secret}/switch", sign_in.not_by_get, post=cli_login.switch),
         page("/sessions/{id}/end", sign_in.not_by_get, post=home.end_session),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", Files(directory=STATIC)),
     ]
 
     @asynccontextmanager

@@ -93,10 +93,8 @@ class Endpoint:
         if (
             isinstance(presented, credentials.Presented)
             and presented.looks_like_a_password
-            and self._permission is not None
+            and self._password is not None
         ):
-            if self._password is None:
-                return refuse.deny(decide.unproven("password_as_token"))
             run, slow = self._password, True
         elif self._permission is not None:
             outcome = self._face.admit(scope, presented, self._face.api_limit, counted=self._counted)

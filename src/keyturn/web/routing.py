@@ -1,10 +1,11 @@
-"""Starlette's Route, with a 405 in our own form that names all the methods of the path."""
+"""Starlette's routes and files, with refusals in our own form: a 405 names all the methods of the path."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette import routing
+from starlette import routing, staticfiles
+from starlette.exceptions import HTTPException
 
 from keyturn.web import refuse
 from keyturn.web.call import send_answer
@@ -26,3 +27,15 @@ class Route(routing.Route):
             return
         scope["route"] = self
         await self.app(scope, receive, send)
+
+
+class Files(staticfiles.StaticFiles):
+    """The files of a folder; StaticFiles raises for a middleware that we do not have."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one file."""
+        try:
+            await super().__call__(scope, receive, send)
+        except HTTPException as refused:
+            wrong_method = refused.status_code == 405
+            await send_answer(scope, send, refuse.wrong_method(["GET", "HEAD"]) if wrong_method else refuse.no_such_route())
