@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 import pexpect
 import pytest
 
+from keyturn.client import netrc
+from keyturn.client.transport import Transport, basic
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from tests.conftest import Account, Cli, Server
 
@@ -52,6 +56,24 @@ def terminal(keyturn: Cli) -> Iterator[Terminal]:
 def account(server: Server) -> Account:
     """One account for the tests of a file, for each takes a while to make; who counts things makes one of their own."""
     return server.new_account()
+
+
+@pytest.fixture(scope="module")
+def token(server: Server, account: Account) -> str:
+    """A login of that account, made once; who ends it makes one of their own."""
+    asked = {"description": "Keyturn CLI login from the tests"}
+    with Transport(server.url) as asking:
+        made = asking.request(
+            "POST", "/oauth/authorizations", asked, authorization=basic(account.email, account.password)
+        )
+    return str(made.body["access_token"]["token"])
+
+
+@pytest.fixture
+def logged_in(keyturn: Cli, server: Server, account: Account, token: str, home: Path) -> Cli:
+    """Our command line, with that login in netrc."""
+    netrc.write(str(home / ".netrc"), [f"localhost:{server.port}", "localhost"], account.email, token)
+    return keyturn
 
 
 @pytest.fixture

@@ -120,10 +120,7 @@ def test_of_two_servers_on_one_name_each_keeps_its_login(
     assert keyturn("logout").code == 0
     assert other("whoami").out == f"{other_account.email}\n"
     left = [entry.machine for entry in netrc.read(str(home / ".netrc"))]
-    assert left == [f"localhost:{fresh_server.port}", "localhost"] or left == [
-        "localhost",
-        f"localhost:{fresh_server.port}",
-    ]
+    assert left in ([f"localhost:{fresh_server.port}", "localhost"], ["localhost", f"localhost:{fresh_server.port}"])
     assert server.port != fresh_server.port
 
 

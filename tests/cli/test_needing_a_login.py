@@ -1,4 +1,4 @@
-"""Law: a command that needs a login begins one at a terminal and goes on; elsewhere it says which command to run, and ends with 4."""
+"""Law: a command that needs a login begins one at a terminal and goes on; elsewhere it ends with 4 and says which to run."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ def test_at_a_terminal_a_dead_login_is_explained_and_replaced(
 @pytest.mark.parametrize(
     "words",
     [
-        ["whoami"], ["authorizations"], ["authorizations:create"], ["authorizations:info", "x"], ["authorizations:rotate", "x"],
-        ["authorizations:revoke", "x"], ["authorizations:update", "x", "-d", "y"], ["sessions"], ["sessions:destroy", "x"], ["keys"],
+        ["whoami"], ["authorizations"], ["authorizations:create"], ["authorizations:info", "x"],
+        ["authorizations:rotate", "x"], ["authorizations:revoke", "x"],
+        ["authorizations:update", "x", "-d", "y"], ["sessions"], ["sessions:destroy", "x"], ["keys"],
         ["keys:remove", "x"], ["keys:clear", "-y"],
     ],
 )  # fmt: skip

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
+import pexpect
 import pytest
 
 from keyturn.client import Client, state
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.conftest import Terminal
     from tests.conftest import Account, Cli, Server
 
 NOWHERE = "http://localhost:9"
@@ -75,14 +77,10 @@ def test_no_login_is_4_with_the_command_for_that_very_server(keyturn_nowhere: Cl
     assert keyturn_nowhere("auth:token", "--host", "other.example").out == ""
 
 
-def test_a_pipe_is_never_given_a_dialogue(terminal: Terminal, keyturn_at: Callable[[str], Cli], home: Path) -> None:
+def test_a_pipe_is_never_given_a_dialogue(keyturn_at: Callable[[str], Cli], home: Path) -> None:
     shell = keyturn_at(NOWHERE)
     script = home / "caller"
     script.write_text('#!/bin/sh\ntoken=$(keyturn auth:token); echo "code $? token <$token>"\n')
-    inner = terminal("--version", cli=shell)
-    inner.expect_exact("keyturn/")
-    import pexpect
-
     caller = pexpect.spawn("/bin/sh", [str(script)], env=shell.env(), encoding="utf-8", timeout=30)
     caller.expect_exact("not logged in to localhost:9")
     caller.expect_exact("code 4 token <>")
@@ -90,9 +88,6 @@ def test_a_pipe_is_never_given_a_dialogue(terminal: Terminal, keyturn_at: Callab
 
 
 def test_output_that_cannot_be_written_is_a_failure(keyturn_nowhere: Cli) -> None:
-    import subprocess
-    import sys
-
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "keyturn", "auth:token"],
@@ -121,7 +116,8 @@ def test_status_explains_every_source(keyturn_at: Callable[[str], Cli], home: Pa
     (home / ".netrc").write_text("machine other login a password b\n")
     assert sources(keyturn) == [(".netrc", "it has no machine localhost:9 or localhost")]
     (home / ".netrc").write_text(
-        f"machine localhost:9 login a password {TOKEN}\nmachine localhost login a password {TOKEN}\nmachine localhost:9 password x\n"
+        f"machine localhost:9 login a password {TOKEN}\nmachine localhost login a password {TOKEN}\n"
+        "machine localhost:9 password x\n"
     )
     assert sources(keyturn, HEROKU_API_KEY="") == [
         ("HEROKU_API_KEY", "it is set but empty, and counts as not set"),

@@ -10,7 +10,7 @@ import time
 from keyturn.cli import say
 from keyturn.cli.here import chosen_host, not_logged_in, unset_variable
 from keyturn.client import credentials, state
-from keyturn.client.errors import ConnectionFailed, Forbidden, KeyturnError, NotFound, NotLoggedIn, Unauthorized
+from keyturn.client.errors import Forbidden, KeyturnError, NotFound, NotLoggedIn, Unauthorized
 from keyturn.client.transport import Transport
 
 TYPE_CHECKING = False
@@ -128,15 +128,13 @@ def send_queued_revocations(host: Host) -> None:
         return
     done = []
     for token in waiting:
-        late = transport(host, token, timeout=5)
-        try:
-            late.request("DELETE", "/oauth/sessions/~")
-        except (Unauthorized, NotFound, NotLoggedIn):
-            pass  # dead already, or never a login
-        except (ConnectionFailed, KeyturnError):
-            continue
-        finally:
-            late.close()
+        with transport(host, token, timeout=5) as late:
+            try:
+                late.request("DELETE", "/oauth/sessions/~")
+            except (Unauthorized, NotFound, NotLoggedIn):
+                pass  # dead already, or never a login
+            except KeyturnError:
+                continue
         done.append(token)
     try:
         state.settle_revocations(os.environ, done, int(time.time()))

@@ -14,7 +14,7 @@ from keyturn.cli.asking import send_queued_revocations, transport
 from keyturn.cli.here import chosen_host, unset_variable
 from keyturn.client import credentials, netrc, state
 from keyturn.client.credentials import Credential
-from keyturn.client.errors import ApiError, KeyturnError, StorageFailed
+from keyturn.client.errors import KeyturnError, StorageFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,9 +85,8 @@ def new_login(host: Host, token: object, said: Mapping[str, Any]) -> NewLogin:
         raise KeyturnError(f"{host.label} approved the login but gave no token", "keyturn login")
     email = said.get("email") or (said.get("user") or {}).get("email")
     if not isinstance(email, str) or not email:
-        asked = transport(host, token)
-        email = str((asked.request("GET", "/account").body or {}).get("email") or "")
-        asked.close()
+        with transport(host, token) as asking:
+            email = str((asking.request("GET", "/account").body or {}).get("email") or "")
     access = said.get("access_token")
     left = access.get("expires_in") if isinstance(access, dict) else said.get("expires_in")
     expires_at = int(time.time()) + left if isinstance(left, int) else None
@@ -127,11 +126,9 @@ def _store(host: Host, new: NewLogin) -> Credential:
 
 def _end(host: Host, token: str) -> bool:
     """End a login that could not be stored: nobody would ever use it."""
-    ending = transport(host, token, timeout=10)
-    try:
-        ending.request("DELETE", "/oauth/sessions/~")
-    except (KeyturnError, ApiError):
-        return False
-    finally:
-        ending.close()
+    with transport(host, token, timeout=10) as ending:
+        try:
+            ending.request("DELETE", "/oauth/sessions/~")
+        except KeyturnError:
+            return False
     return True

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Final
 
     from keyturn.client.hosts import Host
+    from keyturn.client.transport import Transport
 
 _SILENCE: Final = 60.0
 """Seconds without a byte after which the server is given up; it sends white space every 15."""
@@ -29,35 +30,34 @@ def obtain(host: Host, expires_in: int | None) -> NewLogin:
     asked: dict[str, Any] = {"description": description()}
     if expires_in is not None:
         asked["expires_in"] = expires_in
-    connection = transport(host, None, url=login_host.api_url, timeout=_SILENCE)
-    try:
-        begun = connection.request("POST", "/auth", asked).body
-    except NotFound as missing:
-        raise KeyturnError(f"{login_host.label} offers no login in the browser", "keyturn login -i") from missing
-    browser_path, cli_path, poll_token = _checked(begun, login_host)
-    address = login_host.api_url + browser_path
-    opener = browser.opener(os.environ)
-    if opener and terminal.is_interactive():
-        _confirm()
-        say.warn("If browser does not open, visit")
-        say.note(address)
-        browser.launch(opener, address)
-    else:
-        say.note("To log in, open this address in a browser, on any machine:")
-        say.note(address)
-    with say.doing("keyturn: Waiting for login"):
-        said = _collect(connection, cli_path, poll_token)
-    connection.close()
+    with transport(host, None, url=login_host.api_url, timeout=_SILENCE) as connection:
+        try:
+            begun = connection.request("POST", "/auth", asked).body
+        except NotFound as missing:
+            raise KeyturnError(f"{login_host.label} offers no login in the browser", "keyturn login -i") from missing
+        browser_path, cli_path, poll_token = _checked(begun, login_host)
+        _show(login_host.api_url + browser_path)
+        with say.doing("keyturn: Waiting for login"):
+            said = _collect(connection, cli_path, poll_token)
     return new_login(host, said.get("access_token"), said)
 
 
-def _confirm() -> None:
+def _show(address: str) -> None:
+    """Give the address; where there is a browser and somebody agrees, open it, once it has been printed."""
+    opener = browser.opener(os.environ)
+    if not (opener and terminal.is_interactive()):
+        say.note("To log in, open this address in a browser, on any machine:")
+        say.note(address)
+        return
     pressed = terminal.key("keyturn: Press any key to open up the browser to login or q to exit: ")
     if pressed in ("q", "Q", "\x1b", "\x04", ""):
         raise Cancelled("login cancelled")
+    say.warn("If browser does not open, visit")
+    say.note(address)
+    browser.launch(opener, address)
 
 
-def _collect(connection: Any, path: str, poll_token: str) -> dict[str, Any]:
+def _collect(connection: Transport, path: str, poll_token: str) -> dict[str, Any]:
     try:
         said = connection.request("GET", path, authorization=f"Bearer {poll_token}").body
     except (NotFound, Unauthorized) as gone:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from keyturn.client.hosts import Host
+    from keyturn.client.transport import Transport
 
 
 def obtain(host: Host, expires_in: int | None) -> NewLogin:
@@ -31,15 +32,12 @@ def obtain(host: Host, expires_in: int | None) -> NewLogin:
     asked: dict[str, Any] = {"description": description(), "scope": ["global"]}
     if expires_in is not None:
         asked["expires_in"] = expires_in
-    connection = transport(host, None)
-    try:
+    with transport(host, None) as connection:
         said = _trade(connection, asked, basic(email, password))
-    finally:
-        connection.close()
     return new_login(host, (said.get("access_token") or {}).get("token"), said)
 
 
-def _trade(connection: Any, asked: dict[str, Any], authorization: str) -> dict[str, Any]:
+def _trade(connection: Transport, asked: dict[str, Any], authorization: str) -> dict[str, Any]:
     more: dict[str, str] = {}
     for _ in range(3):
         try:

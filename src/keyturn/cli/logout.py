@@ -73,28 +73,27 @@ def forget(host: Host, credential: Credential) -> None:
 
 def _end(host: Host, credential: Credential, said: list[str]) -> bool:
     """End it at the server; whether the server was reached. What the person must know goes to ``said``."""
-    connection = transport(host, credential.token, timeout=10)
-    try:
-        connection.request("DELETE", "/oauth/sessions/~")
-    except Unauthorized as dead:
-        said.append(
-            f"it had ended already: {dead.message}"
-            if dead.reason not in (None, "unknown")
-            else "the server did not know this login any more"
-        )
-    except NotFound as missing:
-        if missing.resource != "session":
-            raise
-        _tell_of_no_login(connection, credential, said)
-    except NotLoggedIn as malformed:
-        said.append(f"it was removed here alone: {malformed.message}")
-    except (ConnectionFailed, ServerFault) as unreached:
-        said.append(_queue(host, credential, unreached))
-        return False
-    except ApiError as refused:
-        said.append(_queue(host, credential, refused))
-    finally:
-        connection.close()
+    with transport(host, credential.token, timeout=10) as connection:
+        try:
+            connection.request("DELETE", "/oauth/sessions/~")
+        except Unauthorized as dead:
+            said.append(
+                f"it had ended already: {dead.message}"
+                if dead.reason not in (None, "unknown")
+                else "the server did not know this login any more"
+            )
+        except NotFound as missing:
+            if missing.resource == "session":
+                _tell_of_no_login(connection, credential, said)
+            else:
+                said.append(_queue(host, credential, missing))
+        except NotLoggedIn as malformed:
+            said.append(f"it was removed here alone: {malformed.message}")
+        except (ConnectionFailed, ServerFault) as unreached:
+            said.append(_queue(host, credential, unreached))
+            return False
+        except ApiError as refused:
+            said.append(_queue(host, credential, refused))
     return True
 
 

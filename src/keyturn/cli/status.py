@@ -142,13 +142,11 @@ def _expiry(hint: Known | None, token: str | None) -> int | None:
 def _check(host: Host, winner: Credential) -> dict[str, Any]:
     from keyturn.cli.asking import transport
 
-    connection = transport(host, winner.token)
-    try:
-        account = connection.request("GET", "/account").body or {}
-    except Unauthorized as dead:
-        return {"alive": False, "reason": dead.reason, "message": dead.message, "next": dead.next}
-    finally:
-        connection.close()
+    with transport(host, winner.token) as connection:
+        try:
+            account = connection.request("GET", "/account").body or {}
+        except Unauthorized as dead:
+            return {"alive": False, "reason": dead.reason, "message": dead.message, "next": dead.next}
     return {"alive": True, "email": account.get("email")}
 
 

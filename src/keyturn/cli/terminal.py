@@ -35,8 +35,8 @@ def key(prompt: str) -> str:
         say.line("")
     else:
         with _key_by_key():
-            say.line(prompt, end="")
             try:
+                say.line(prompt, end="")
                 pressed = os.read(sys.stdin.fileno(), 64).decode("utf-8", "replace")
             finally:
                 say.line("")

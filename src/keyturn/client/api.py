@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 class Client:
     """A Keyturn server, as one account sees it.
 
-    ``host`` is as for ``keyturn --host`` (``example.com``, ``http://localhost:8420``); by default HEROKU_HOST, else the host of
-    the last ``keyturn login``. ``token`` is by default HEROKU_API_KEY, else the one of that host in netrc. ``timeout`` is in
-    seconds. Not for use by several threads at once: the connection is kept open. Close it with ``close`` or ``with``.
+    ``host`` is as for ``keyturn --host`` (``example.com``, ``http://localhost:8420``); by default HEROKU_HOST, else
+    the host of the last ``keyturn login``. ``token`` is by default HEROKU_API_KEY, else the one of that host in
+    netrc. ``timeout`` is in seconds. Not for use by several threads at once: the connection is kept open. Close it
+    with ``close`` or ``with``.
 
     Raises HostError for a host that cannot be one. The methods raise the kinds of KeyturnError (keyturn.client.errors).
     """
@@ -120,7 +121,8 @@ class Client:
 
 
 class Authorizations:
-    """Tokens made for something, with the logins and the API key among them. An id of ``~`` is the account's API key."""
+    """Tokens made for something, with the logins and the API key among them. An id of ``~`` is the account's API key.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -132,7 +134,9 @@ class Authorizations:
     def create(
         self, description: str | None = None, *, scope: Iterable[str] | None = None, expires_in: int | None = None
     ) -> Authorization:
-        """A new one; its token is told this once. ``expires_in``: seconds, None for never. ``scope``: by default ``global``."""
+        """A new one; its token is told this once. ``expires_in``: seconds, None for never. ``scope``: by default
+        ``global``.
+        """
         body = {
             "description": description,
             "scope": None if scope is None else [*scope],

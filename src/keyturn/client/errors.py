@@ -45,8 +45,9 @@ class StorageFailed(KeyturnError):
 class ApiError(KeyturnError):
     """The server's refusal, as it told it (docs/api.md, Refusals).
 
-    ``status`` is HTTP's; ``id`` Heroku's name of the error; ``reason`` why the credential is refused (docs/reasons.md), or
-    None; ``field`` the field that is wrong; ``request_id`` names the request in the server's log; ``body`` is the whole answer.
+    ``status`` is HTTP's; ``id`` Heroku's name of the error; ``reason`` why the credential is refused
+    (docs/reasons.md), or None; ``field`` the field that is wrong; ``request_id`` names the request in the server's
+    log; ``body`` is the whole answer.
     """
 
     def __init__(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:

@@ -29,7 +29,8 @@ class HostError(ValueError):
 class Host:
     """One server. Compare and store by ``text``, its one normal spelling.
 
-    ``machines`` are the netrc entries that a login writes; ``lookups`` those in which the API's token is looked for, in order.
+    ``machines`` are the netrc entries that a login writes; ``lookups`` those in which the API's token is looked for,
+    in order.
     """
 
     __slots__ = ("api_url", "lookups", "loopback", "machines", "name", "port", "scheme", "text")

@@ -29,7 +29,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """``token`` is whole where it was just made, or is the one that asks; else masked. ``expires_in``: seconds; None: never."""
+    """``token`` is whole where it was just made, or is the one that asks; else masked. ``expires_in``: seconds; None:
+    never.
+    """
 
     id: str
     token: str = field(repr=False)

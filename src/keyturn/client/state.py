@@ -1,7 +1,7 @@
 """What this machine remembers of its logins, beside netrc: hints without secrets, and revocations still to be sent.
 
-Two files in ``$XDG_CONFIG_HOME/keyturn`` (else ``~/.config/keyturn``; on Windows ``%APPDATA%\\keyturn``), mode 0600 in a
-folder 0700, lines of fields separated by tabs, so that they are read without a parser at every start:
+Two files in ``$XDG_CONFIG_HOME/keyturn`` (else ``~/.config/keyturn``; on Windows ``%APPDATA%\\keyturn``), mode 0600
+in a folder 0700, lines of fields separated by tabs, so that they are read without a parser at every start:
 
     hosts          chosen HOST | login HOST EMAIL KIND EXPIRY MARK   (EXPIRY: seconds since 1970, or `-`)
     revocations    HOST SECONDS TOKEN                                (logged out while the server could not be reached)

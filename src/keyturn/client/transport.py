@@ -3,7 +3,8 @@
 - A token goes to the origin it was looked up for, and nowhere else: a redirect is followed on the same origin only.
 - Certificates are always verified (SSL_CERT_FILE names a private CA's, as OpenSSL has it).
 - HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured; a loopback server is never asked through a proxy.
-- A connection that was refused is tried again whatever the request, for nothing was sent; one that broke, for GET alone.
+- A connection that was refused is tried again whatever the request, for nothing was sent; one that broke, for GET
+alone.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from keyturn.core import token as grammar
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, Final
+    from types import TracebackType
+    from typing import Any, Final, Self
 
 ACCEPT: Final = "application/vnd.heroku+json; version=3"
 TIMEOUT: Final = 30.0
@@ -44,7 +46,9 @@ class Response:
 
 
 class Transport:
-    """A kept-alive connection to ``url`` (scheme and authority alone). ``warn`` gets what the server warns of, once each."""
+    """A kept-alive connection to ``url`` (scheme and authority alone). ``warn`` gets what the server warns of, once
+    each.
+    """
 
     def __init__(
         self,
@@ -67,6 +71,14 @@ class Transport:
         self._proxy_headers: dict[str, str] = {}
         self._target_prefix = ""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def close(self) -> None:
         """Give the connection back; the next request makes a new one."""
         if self._connection is not None:
@@ -84,8 +96,8 @@ class Transport:
     ) -> Response:
         """Ask, and give the answer when it is a success.
 
-        ``authorization`` takes the place of ``Bearer`` and the token; an empty one sends none. ``path`` is on this server.
-        Raises ConnectionFailed, NotLoggedIn (a token that cannot be one) and the kinds of ApiError.
+        ``authorization`` takes the place of ``Bearer`` and the token; an empty one sends none. ``path`` is on this
+        server. Raises ConnectionFailed, NotLoggedIn (a token that cannot be one) and the kinds of ApiError.
         """
         sent = {"Accept": ACCEPT, "User-Agent": self._agent, **(headers or {})}
         if authorization is None and self.token is not None:

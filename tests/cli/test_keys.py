@@ -1,0 +1,181 @@
+"""Law: public keys are added, listed and removed; a private key never leaves the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.dialogue import ended
+
+from keyturn.cli.keys_add import looks_like_key, read_public_key
+from keyturn.client import Client, KeyturnError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Terminal
+    from tests.conftest import Account, Cli, Server
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a key pair with ssh-keygen; gives the private key's path."""
+
+    def make(comment: str) -> Path:
+        path = tmp_path_factory.mktemp("ssh") / "id"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path], check=True)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def logged_in(logged_in: Cli, server: Server, token: str) -> Cli:
+    """Logged in to an account without keys."""
+    with Client(server.url, token) as client:
+        for key in client.keys.list():
+            client.keys.remove(key.id)
+    return logged_in
+
+
+def into_ssh(home: Path, *pairs: Path) -> None:
+    (home / ".ssh").mkdir(exist_ok=True)
+    for number, path in enumerate(pairs):
+        (home / ".ssh" / f"id{number}.pub").write_bytes(path.with_suffix(".pub").read_bytes())
+
+
+def test_a_key_is_added_listed_and_removed_by_any_of_its_names(
+    logged_in: Cli, made: Callable[[str], Path], account: Account
+) -> None:
+    path = made("me@laptop").with_suffix(".pub")
+    for name in ("comment", "fingerprint"):
+        done = logged_in("keys:add", str(path))
+        assert (done.out, done.err, done.code) == ("", f"Uploading {path} SSH key... done\n", 0)
+        kind, material, comment = path.read_text().split()
+        assert (
+            logged_in("keys").out == f"=== {account.email} keys\n{kind} {material[:10]}...{material[-10:]} {comment}\n"
+        )
+        assert logged_in("keys", "-l").out.splitlines()[1] == f"{kind} {material} {comment}"
+        key = json.loads(logged_in("keys", "--json").out)[0]
+        done = logged_in("keys:remove", key[name])
+        assert (done.err, done.code) == (f"Removing {key[name]} SSH key... done\n", 0)
+        done = logged_in("keys")
+        assert (done.out, done.code) == ("", 0)
+        assert "You have no SSH keys" in done.err
+
+
+def test_a_private_key_is_never_sent(made: Callable[[str], Path], keyturn: Cli, tmp_path: Path) -> None:
+    private = made("x")
+    done = keyturn("keys:add", str(private), env={"HEROKU_HOST": "http://localhost:9"})
+    assert done.code == 1
+    assert f"{private} is a private key: it stays on this machine" in done.err
+    assert f"next: keyturn keys:add {private}.pub" in done.err
+    alone = tmp_path / "alone"
+    alone.write_bytes(private.read_bytes())
+    assert f"ssh-keygen -y -f {alone} > {alone}.pub" in keyturn("keys:add", str(alone)).err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"hello\n", b"\xff\xfe\x00", b"ssh-ed25519\n", b"ssh-ed25519 AAAA x\n", b"ssh-rsa AAAAC3NzaC1lZDI1NTE5 x\n",
+        b"# only a comment\n", b"PuTTY-User-Key-File-3: ssh-ed25519\n", b"x" * (1 << 17),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_public_key_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(content)
+    with pytest.raises(KeyturnError):
+        read_public_key(str(tmp_path / "key"))
+
+
+def test_what_is_not_a_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", tmp_path, tmp_path / "missing", Path("/dev/zero")):
+        with pytest.raises(KeyturnError, match=path.name or "zero"):
+            read_public_key(str(path))
+
+
+def test_a_file_with_two_keys_is_refused(made: Callable[[str], Path], tmp_path: Path) -> None:
+    one = made("a").with_suffix(".pub").read_text()
+    (tmp_path / "both").write_text(f"# mine\n\n{one}")
+    assert read_public_key(str(tmp_path / "both")) == one.strip()
+    (tmp_path / "both").write_text(one + one)
+    with pytest.raises(KeyturnError, match="2 keys"):
+        read_public_key(str(tmp_path / "both"))
+
+
+def test_a_key_names_its_own_type(made: Callable[[str], Path]) -> None:
+    line = made("a").with_suffix(".pub").read_text().strip()
+    assert looks_like_key(line)
+    assert not looks_like_key(line.replace("ssh-ed25519 ", "ssh-rsa "))
+
+
+def test_the_one_key_in_the_home_folder_is_offered(
+    logged_in: Cli, made: Callable[[str], Path], home: Path, terminal: Terminal
+) -> None:
+    done = logged_in("keys:add")
+    assert done.code == 1
+    assert "ssh-keygen -t ed25519" in done.err
+    into_ssh(home, made("offered"))
+    done = logged_in("keys:add")
+    assert done.code == 2
+    assert "keyturn keys:add --yes" in done.err
+    asked = terminal("keys:add")
+    asked.expect_exact("Would you like to upload it to Keyturn? [Y/n] ")
+    asked.sendline("n")
+    assert ended(asked)[1] == 1
+    assert json.loads(logged_in("keys", "--json").out) == []
+    asked = terminal("keys:add")
+    asked.expect_exact("[Y/n] ")
+    asked.sendline("")
+    assert ended(asked)[1] == 0
+    assert [key["comment"] for key in json.loads(logged_in("keys", "--json").out)] == ["offered"]
+
+
+def test_of_several_keys_one_is_chosen(
+    logged_in: Cli, made: Callable[[str], Path], home: Path, terminal: Terminal
+) -> None:
+    into_ssh(home, made("first"), made("second"))
+    done = logged_in("keys:add", "--yes")
+    assert done.code == 2
+    assert f"keyturn keys:add {home / '.ssh' / 'id1.pub'}" in done.err
+    asked = terminal("keys:add")
+    asked.expect_exact("Which SSH key would you like to upload? [1-2] ")
+    asked.sendline("2")
+    assert ended(asked)[1] == 0
+    assert [key["comment"] for key in json.loads(logged_in("keys", "--json").out)] == ["second"]
+
+
+def test_a_comment_that_several_keys_have_removes_none(logged_in: Cli, made: Callable[[str], Path]) -> None:
+    for _ in range(2):
+        assert logged_in("keys:add", str(made("twin").with_suffix(".pub"))).code == 0
+    done = logged_in("keys:remove", "twin")
+    assert done.code == 2
+    keys = json.loads(logged_in("keys", "--json").out)
+    assert len(keys) == 2
+    assert all(f"keyturn keys:remove {key['fingerprint']}" in done.err for key in keys)
+    done = logged_in("keys:remove", "nobody")
+    assert done.code == 1
+    assert "Found keys: twin, twin" in done.err
+
+
+def test_all_keys_are_removed_only_when_that_is_meant(
+    logged_in: Cli, made: Callable[[str], Path], terminal: Terminal
+) -> None:
+    for comment in ("one", "two"):
+        logged_in("keys:add", str(made(comment).with_suffix(".pub")))
+    assert logged_in("keys:clear").code == 2
+    asked = terminal("keys:clear")
+    asked.expect_exact("Remove these 2 keys? [y/N] ")
+    asked.sendline("")
+    assert ended(asked)[1] == 1
+    assert len(json.loads(logged_in("keys", "--json").out)) == 2
+    asked = terminal("keys:clear")
+    asked.expect_exact("[y/N] ")
+    asked.sendline("y")
+    assert ended(asked)[1] == 0
+    assert json.loads(logged_in("keys", "--json").out) == []
