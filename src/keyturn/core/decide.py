@@ -78,6 +78,20 @@ def authorize(principal: Principal, permission: str) -> Deny | None:
     return None
 
 
+def warning(principal: Principal, now: datetime) -> str | None:
+    """What its holder is to be warned of with every answer, with the command that mends it; None: nothing. ASCII."""
+    life = policy.LIVES[Kind(principal.kind)]
+    end = in_words(principal.expires_at) if principal.expires_at else "any time"
+    if principal.rotated:
+        return f"this token was rotated and ends on {end}, or when it is unused for a while; use the new one"
+    if lifecycle.warning_due(principal.created_at, principal.expires_at, now):
+        mend = life.recreate
+        if principal.kind in (Kind.AUTHORIZATION, Kind.SERVICE):
+            mend = f"keyturn authorizations:update {principal.grant_id} -e SECONDS"
+        return f"this {life.noun} expires on {end}. Next: {mend}"
+    return None
+
+
 def short_of(principal: Principal, needed: tuple[str, ...]) -> Deny:
     """The refusal of a living credential that has none of the ``needed`` scopes."""
     reason = reasons.FORBIDDEN["insufficient_scope"]

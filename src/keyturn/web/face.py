@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keyturn.actions.env import By
+from keyturn.actions.uses import AGENT_LONGEST, Uses
+from keyturn.core import decide
 from keyturn.core.credential import Deny
 from keyturn.web import call, refuse
+from keyturn.web.answer import iso
 from keyturn.web.offload import Offload
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from starlette.types import Scope
 
     from keyturn.actions.env import Env
@@ -34,6 +39,7 @@ class Face:
     begin_limit: Limit
     """Logins begun, an address."""
     refusals: Refusals
+    uses: Uses = field(default_factory=Uses)
     instance: str = "Keyturn"
     offload: Offload = field(default_factory=Offload)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -46,8 +52,7 @@ class Face:
 
     def by(self, scope: Scope, principal: Principal | None = None) -> By:
         """Who asks, for the audit trail."""
-        agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
-        return By(principal, address(scope), agent.decode("latin-1")[:300], scope["state"]["request_id"])
+        return By(principal, address(scope), agent(scope).decode("latin-1")[:300], scope["state"]["request_id"])
 
     def admit(
         self, scope: Scope, presented: Presented | Absent, limit: Limit, *, counted: bool = True
@@ -57,12 +62,15 @@ class Face:
         if isinstance(outcome, Deny):
             self.refused(scope, outcome)
             return refuse.deny(outcome)
-        now = self.env.clock().timestamp()
+        now = self.env.clock()
+        self.uses.note(outcome.token_id, address(scope), agent(scope)[:AGENT_LONGEST], now)
+        state = scope["state"]
+        if outcome.expires_at is not None or outcome.rotated:
+            state["headers"] = life_headers(outcome, now)
         if not counted:
-            scope["state"]["remaining"] = limit.remaining(outcome.account_id, now)
+            state["remaining"] = limit.remaining(outcome.account_id, now.timestamp())
             return outcome
-        remaining, wait = limit.take(outcome.account_id, now)
-        scope["state"]["remaining"] = remaining
+        state["remaining"], wait = limit.take(outcome.account_id, now.timestamp())
         if wait:
             return refuse.too_many(
                 "Your account reached the API rate limit. Please wait before making new requests.", wait
@@ -74,6 +82,24 @@ class Face:
         if deny.reason != "missing":
             grant_id = principal.grant_id if principal else deny.credential[0] if deny.credential else None
             self.refusals.note(grant_id, deny.reason, address(scope))
+
+
+def life_headers(principal: Principal, now: datetime) -> list[tuple[bytes, bytes]]:
+    """What every authenticated answer says of its credential's end: when, and near it a warning, which the Heroku CLI
+    prints (wire.md 2.2).
+    """
+    headers = []
+    if principal.expires_at is not None:
+        headers.append((b"keyturn-expires-at", (iso(principal.expires_at) or "").encode()))
+    warning = decide.warning(principal, now)
+    if warning:
+        headers.append((b"warning-message", warning.encode("ascii", "replace")))
+    return headers
+
+
+def agent(scope: Scope) -> bytes:
+    """The program that the request says it comes from."""
+    return next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
 
 
 def address(scope: Scope) -> str:

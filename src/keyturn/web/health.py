@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from keyturn.actions import refusals
+from keyturn.actions import refusals, uses
+from keyturn.core import policy
 from keyturn.store.interface import Unavailable
 from keyturn.web.answer import Answer
 from keyturn.web.call import send_answer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.types import Receive, Scope, Send
 
     from keyturn.web.face import Face
 
 log = logging.getLogger("keyturn.web")
-
-EVERY = 5.0
-"""Seconds between two writes of the refusals that were counted."""
 
 
 class Health:
@@ -44,28 +41,48 @@ class Health:
 
 @asynccontextmanager
 async def upkeep(face: Face) -> AsyncIterator[None]:
-    """Runs the upkeep while the application runs, and once more at its end."""
-    task = asyncio.create_task(_write_refusals(face))
+    """Runs the jobs while the application runs; what was counted in memory is written once more at its end."""
+    counted = (_Job(5, "refused requests", _refusals), _Job(policy.USES_WRITTEN_EVERY, "uses of tokens", _uses))
+    tasks = [asyncio.create_task(job.repeat(face)) for job in counted]
     try:
         yield
     finally:
         face.stopping.set()
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await _write_once(face)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for job in counted:
+            await job.once(face)
         face.offload.close()
 
 
-async def _write_refusals(face: Face) -> None:
-    while True:
-        await asyncio.sleep(EVERY)
-        await _write_once(face)
+class _Job(NamedTuple):
+    """Something to do on a thread every so many seconds; a fault is logged and the next time is another try."""
+
+    every: float
+    name: str
+    prepare: Callable[[Face], Callable[[], object]]
+    """Called in the event loop; what it returns is called on a thread."""
+
+    async def repeat(self, face: Face) -> None:
+        while True:
+            await asyncio.sleep(self.every)
+            await self.once(face)
+
+    async def once(self, face: Face) -> None:
+        try:
+            await face.offload.run(self.prepare(face))
+        except Unavailable as fault:
+            log.warning("upkeep, %s: the store does not answer: %s", self.name, fault)
+        except Exception:
+            log.exception("upkeep, %s", self.name)
 
 
-async def _write_once(face: Face) -> None:
+def _refusals(face: Face) -> Callable[[], object]:
     counts = face.refusals.take()
-    try:
-        await face.offload.run(lambda: refusals.write(face.env, counts))
-    except Unavailable as fault:
-        log.warning("%d refused requests are missing in the audit trail: %s", sum(counts.values()), fault)
+    return lambda: refusals.write(face.env, counts)
+
+
+def _uses(face: Face) -> Callable[[], object]:
+    counts = face.uses.take()
+    return lambda: uses.write(face.env, counts)

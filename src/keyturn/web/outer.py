@@ -39,7 +39,11 @@ class Outer:
             await self._inner(scope, receive, send)
             return
         request_id = new_request_id()
-        state = scope["state"] = {"request_id": request_id, "remaining": self._face.api_limit.most or 1_000_000}
+        state = scope["state"] = {
+            "request_id": request_id,
+            "remaining": self._face.api_limit.most or 1_000_000,
+            "headers": [],
+        }
         started = False
 
         async def send_with_headers(message: Message) -> None:
@@ -51,6 +55,7 @@ class Outer:
                     (b"request-id", request_id.encode()),
                     (b"ratelimit-remaining", b"%d" % state["remaining"]),
                     *self._headers,
+                    *state["headers"],
                 ]
             await send(message)
 

@@ -38,4 +38,6 @@ class Files(staticfiles.StaticFiles):
             await super().__call__(scope, receive, send)
         except HTTPException as refused:
             wrong_method = refused.status_code == 405
-            await send_answer(scope, send, refuse.wrong_method(["GET", "HEAD"]) if wrong_method else refuse.no_such_route())
+            await send_answer(
+                scope, send, refuse.wrong_method(["GET", "HEAD"]) if wrong_method else refuse.no_such_route()
+            )
