@@ -12,10 +12,10 @@ import ssl
 import subprocess
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.client.stub import JSON, Stub, answer
 
 from keyturn.client import errors
 from keyturn.client.transport import Transport, basic, proxy_for
@@ -24,61 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-type_json = {"Content-Type": "application/json"}
-Reply = tuple[int, dict[str, str], bytes]
-
-
-class Stub(ThreadingHTTPServer):
-    """Answers what ``replies`` says, in that order, the last for good; None breaks the connection off."""
-
-    daemon_threads = True
-
-    def __init__(self, *replies: Reply | None, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.replies = list(replies)
-        self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
-        self.connections: set[object] = set()
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that turns away from a certificate is no news."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Stub
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-    def handle_any(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.connections.add(self.client_address)
-        self.server.seen.append((self.command, self.path, headers, body))
-        reply = self.server.replies.pop(0) if len(self.server.replies) > 1 else self.server.replies[0]
-        if reply is None:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        status, headers, content = reply
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = handle_any  # noqa: N815 - http.server's names
-
-
-def answer(body: object, status: int = 200, **headers: str) -> Reply:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return status, {**type_json, **named}, json.dumps(body).encode()
+    from tests.client.stub import Reply
 
 
 @pytest.fixture
@@ -214,12 +160,12 @@ def test_a_refusal_carries_what_the_server_said(
     "reply",
     [
         (200, {"Content-Type": "text/html"}, b"<html>"),
-        (200, type_json, b"{"),
-        (200, type_json, b"\xff"),
-        (200, type_json, b"[" * 100_000),
+        (200, JSON, b"{"),
+        (200, JSON, b"\xff"),
+        (200, JSON, b"[" * 100_000),
         (502, {"Content-Type": "text/html"}, b"<html>Bad Gateway"),
-        (500, type_json, b'["not", "an", "object"]'),
-        (500, type_json, b'{"message": 5, "id": null}'),
+        (500, JSON, b'["not", "an", "object"]'),
+        (500, JSON, b'{"message": 5, "id": null}'),
     ],
 )
 def test_what_no_keyturn_server_answers_is_a_server_fault(
@@ -232,7 +178,7 @@ def test_what_no_keyturn_server_answers_is_a_server_fault(
 def test_white_space_before_an_answer_keeps_the_connection_alive(
     stub: Callable[..., Stub], to: Callable[..., Transport]
 ) -> None:
-    assert to(stub((200, type_json, b'   \n {"access_token": "x"}')).url).request("GET", "/auth/cli/1").body == {
+    assert to(stub((200, JSON, b'   \n {"access_token": "x"}')).url).request("GET", "/auth/cli/1").body == {
         "access_token": "x"
     }
 
