@@ -113,7 +113,7 @@ class World:
         assert account is not None
         return Principal(
             account.id, account.email, account.admin, grant.id, credential.token.id, grant.kind, grant.scopes, grant.description,
-            grant.expires_at,
+            grant.expires_at, grant.created_at,
         )  # fmt: skip
 
     def by(self, credential: Credential | None = None, address: str = HOME) -> By:
