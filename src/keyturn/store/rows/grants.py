@@ -85,11 +85,13 @@ class GrantRows(Rows):
         self._change(t.grants, t.grants.c.id == grant_id, changes)
 
     def tokens(self, grant_ids: Sequence[str]) -> dict[str, Token]:
-        """The newest access token of each grant."""
+        """The newest access token of each grant: a living one before any that was ended or rotated."""
+        # by what it is and not by its id alone: two tokens of one tick of the clock have ids in no order
+        order = (t.tokens.c.ended_at.is_(None), t.tokens.c.idle_limit.is_(None), t.tokens.c.id)
         newest: dict[str, Token] = {}
         for start in range(0, len(grant_ids), 500):  # SQLite's limit on parameters
             some = sa.and_(t.tokens.c.grant_id.in_(grant_ids[start : start + 500]), t.tokens.c.role == "access")
-            for row in self._c.execute(sa.select(*_TOKEN).where(some).order_by(t.tokens.c.id)):
+            for row in self._c.execute(sa.select(*_TOKEN).where(some).order_by(*order)):
                 token = Token(*row)
                 newest[token.grant_id] = token
         return newest
