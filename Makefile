@@ -3,7 +3,6 @@
 .PHONY: help run test check bench lock clean
 PORT ?= 8420
 ARGS ?=
-export CHROMIUM
 
 help:  ## list these targets
 	@awk -F ':  ## ' '/^[a-z]+:  ## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
