@@ -30,6 +30,9 @@ PUBLISHED = {
     Event.SUSPEND: "x x x x m x x",
     Event.CLOSE: "x x x x m x x",
     Event.CLIENT_REMOVED: "- - - - - x -",
+    # What only an OAuth client's tokens can meet: its own revocation [RFC 7009], a second use of what is good once.
+    Event.CLIENT_REVOKE: "n n n n n x n",
+    Event.REUSE: "n n n n n x n",
     Event.LEAK: "x x r x x x n",
 }
 LETTERS = {
@@ -54,10 +57,11 @@ def test_lifetimes_are_the_published_ones() -> None:
         Kind.API_KEY: (None, None),
         Kind.AUTHORIZATION: (None, None),
         Kind.SERVICE: (None, None),
-        Kind.OAUTH: (8 * HOUR, 8 * HOUR),
+        Kind.OAUTH: (YEAR, YEAR),
         Kind.WORKLOAD: (900, HOUR),
         Kind.SSH_KEY: (None, None),
     }
+    assert (policy.DEFAULT.oauth_access, policy.DEFAULT.oauth_refresh) == (8 * HOUR, 30 * DAY)
     assert (YEAR, policy.SSO_LONGEST) == (31_536_000, 28_800)
 
 

@@ -50,7 +50,8 @@ LIVES: Final[dict[Kind, Life]] = {
     Kind.API_KEY: Life(None, None, "API key", "keyturn login"),
     Kind.AUTHORIZATION: Life(None, None, "authorization", "keyturn authorizations:create"),
     Kind.SERVICE: Life(None, None, "service authorization", "keyturn authorizations:create"),
-    Kind.OAUTH: Life(8 * HOUR, 8 * HOUR, "OAuth token", "authorize the client again"),
+    # of the authorization; its tokens live for less (Policy.oauth_access, oauth_refresh)
+    Kind.OAUTH: Life(YEAR, YEAR, "OAuth token", "authorize the client again"),
     Kind.WORKLOAD: Life(15 * 60, HOUR, "workload token", "exchange the CI identity again"),
     Kind.SSH_KEY: Life(None, None, "SSH key", "keyturn keys:add"),
 }
@@ -81,6 +82,8 @@ class Event(StrEnum):
     SUSPEND = "suspend"
     CLOSE = "close"
     CLIENT_REMOVED = "client_removed"
+    CLIENT_REVOKE = "client_revoke"  # this one, by the OAuth client that holds it [RFC 7009]
+    REUSE = "reuse"  # a one-time code or refresh token of it came a second time: one of the two was stolen
     LEAK = "leak"
 
 
@@ -96,7 +99,18 @@ class Effect(StrEnum):
 
 
 # Whether an event reaches the one credential that it names, or every one of the account.
-ONE: Final = frozenset({Event.EXPIRY, Event.LOGOUT, Event.REVOKE, Event.REVOKE_BY_ADMIN, Event.ROTATION, Event.LEAK})
+ONE: Final = frozenset(
+    {
+        Event.EXPIRY,
+        Event.LOGOUT,
+        Event.REVOKE,
+        Event.REVOKE_BY_ADMIN,
+        Event.ROTATION,
+        Event.CLIENT_REVOKE,
+        Event.REUSE,
+        Event.LEAK,
+    }
+)
 
 # The reason (reasons.ENDINGS) that the event stamps on what it ends.
 REASON_OF: Final[dict[Event, str]] = {
@@ -115,6 +129,8 @@ REASON_OF: Final[dict[Event, str]] = {
     Event.SUSPEND: "owner_suspended",
     Event.CLOSE: "account_closed",
     Event.CLIENT_REMOVED: "client_removed",
+    Event.CLIENT_REVOKE: "revoked_by_client",
+    Event.REUSE: "token_reused",
     Event.LEAK: "reported_leaked",
 }
 
@@ -156,6 +172,8 @@ _ROWS: Final[dict[Event, str]] = {
     Event.SUSPEND:          "x    x   x   x    m    x     n    x",
     Event.CLOSE:            "x    x   x   x    m    x     n    x",
     Event.CLIENT_REMOVED:   "-    -   -   -    -    x     -    -",
+    Event.CLIENT_REVOKE:    "n    n   n   n    n    x     n    n",
+    Event.REUSE:            "n    n   n   n    n    x     n    n",
     Event.LEAK:             "x    x   r   x    x    x     x    n",
 }  # fmt: skip
 
@@ -180,6 +198,10 @@ class Policy:
     """How long the dead stay listed and explainable."""
     overlap_longest: int = 30 * DAY
     """How long a rotated token may go on beside the new one."""
+    oauth_access: int = 8 * HOUR
+    """How long an OAuth access token lives; its client then refreshes it."""
+    oauth_refresh: int = 30 * DAY
+    """How long a client may leave its refresh token unused."""
 
 
 DEFAULT: Final = Policy()
@@ -198,6 +220,12 @@ CLI_LOGIN_DESCRIPTION: Final = r"(?i)^\s*\w+ CLI login from\b"
 
 # A login under way in the browser, from the request to the collection.
 LOGIN_UNDER_WAY: Final = 10 * 60
+# A one-time code on its way through the browser to its client [RFC 6749 4.1.2: at most ten minutes].
+OAUTH_CODE: Final = 5 * 60
+# An access token goes on for so long after a refresh, for the requests that are on their way with it.
+OAUTH_OVERLAP: Final = 60
+# The link with which a forgotten password is replaced.
+RESET_LINK: Final = HOUR
 # The one-time link that makes the first account; a restart prints a new one.
 SETUP_LINK: Final = DAY
 

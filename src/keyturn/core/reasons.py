@@ -40,6 +40,10 @@ ENDINGS: Final = _table(
     Reason("owner_suspended", "{what} is refused: its account was suspended on {when}.", "ask your administrator"),
     Reason("account_closed", "{what} ended on {when}, when its account was closed.", "ask your administrator"),
     Reason("client_removed", "{what} ended on {when}: the OAuth client it was made for was removed.", "authorize the client again"),
+    Reason("revoked_by_client", "{what} was given up on {when} by the OAuth client that it was made for.", "{recreate}"),
+    Reason("token_reused",
+           "{what} ended on {when}: a one-time code or refresh token of it was presented a second time, as happens when one was stolen.",
+           "{recreate}"),
     Reason("reported_leaked", "{what} was reported leaked on {when} and ended at once.", "{recreate}"),
 )  # fmt: skip
 
@@ -61,6 +65,7 @@ FORBIDDEN: Final = _table(
     Reason("insufficient_scope", "This token's scope ({held}) does not allow this: it takes {needed}.",
            "keyturn authorizations:create --scope {first}"),
     Reason("read_only_before_expiry", "{what} expires on {when} and may only read until then.", "{recreate}"),
+    Reason("administrators_only", "Only administrators may do this.", "ask your administrator"),
     Reason("wider_than_self", "A token cannot make a wider one than itself: it has {held}.",
            "keyturn login"),
 )  # fmt: skip

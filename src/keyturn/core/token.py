@@ -28,7 +28,7 @@ CHECKSUM_DIGITS: Final = 6
 LENGTH: Final = 4 + RANDOM_DIGITS + CHECKSUM_DIGITS
 PATTERN: Final = r"kt[a-z]_[0-9A-Za-z]{38}"
 
-# What a prefix says to whoever finds the token. Names are those of policy.Kind; the last five are never API tokens.
+# What a prefix says to whoever finds the token. Names are those of policy.Kind; the last eight are never API tokens.
 PREFIXES: Final = {
     "login": "ktl_",
     "api_key": "ktk_",
@@ -42,6 +42,9 @@ PREFIXES: Final = {
     "login_cli": "ktc_",  # the command line's half of it
     "setup": "kti_",  # the one-time link that makes the first account
     "csrf": "ktf_",
+    "oauth_code": "ktx_",  # the one-time code of an authorization, on its way to its client
+    "client_secret": "kty_",  # an OAuth client's own secret
+    "reset": "ktp_",  # the link that replaces a forgotten password
 }
 KINDS: Final = {prefix: kind for kind, prefix in PREFIXES.items()}
 
