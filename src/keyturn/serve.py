@@ -19,6 +19,7 @@ from keyturn.actions import accounts
 from keyturn.actions.env import Env, Limits
 from keyturn.actions.refusals import Refusals
 from keyturn.adapters.passwords import Argon2Passwords
+from keyturn.core import policy
 from keyturn.store import migrate, sql
 from keyturn.store.interface import Unavailable
 from keyturn.web import app
@@ -29,11 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
+    from keyturn.core.policy import Policy
     from keyturn.settings import Settings
 
-# Requests an hour that are not API requests: a reverse proxy's questions, an account; logins begun, an address.
+# Requests an hour that are not API requests: a reverse proxy's questions, an account; logins begun and reports
+# of leaked tokens, an address.
 VERIFY_LIMIT = 3_600_000
 BEGIN_LIMIT = 600
+REPORT_LIMIT = 600
 
 # Seconds that requests under way are given when the server stops.
 GRACE = 10
@@ -44,10 +48,10 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def environment(database_url: str, limits: Limits | None = None) -> Env:
-    """An Env over the real outside."""
+def environment(database_url: str, limits: Limits | None = None, rules: Policy = policy.DEFAULT) -> Env:
+    """An Env over the real outside. ``rules``: the policy in force."""
     store = sql.SqlStore(sql.engine_for(database_url))
-    return Env(store, clock, secrets.token_bytes, Argon2Passwords(), limits or Limits())
+    return Env(store, clock, secrets.token_bytes, Argon2Passwords(), limits or Limits(), rules)
 
 
 def prepare(settings: Settings) -> str | None:
@@ -60,7 +64,7 @@ def prepare(settings: Settings) -> str | None:
         migrate.migrate(engine)
     finally:
         engine.dispose()
-    env = environment(settings.database_url)
+    env = environment(settings.database_url, rules=settings.rules)
     try:
         return accounts.open_setup(env)
     finally:
@@ -108,6 +112,7 @@ def main(argv: Sequence[str]) -> int:
         print("keyturn serve: git over SSH comes with a later version; --ssh-port has no effect yet", file=sys.stderr)
     # shared by the workers, so made before they are
     limits = (Limit(settings.rate_limit), Limit(VERIFY_LIMIT), Limit(BEGIN_LIMIT))
+    report_limit = Limit(REPORT_LIMIT)
 
     def announce() -> None:
         if secret is not None:
@@ -117,8 +122,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"keyturn is ready at {url}", flush=True)
 
     def work(ready: Callable[[], None]) -> None:
-        env = environment(settings.database_url, Limits(settings.rate_limit))
-        face = Face(env, url, *limits, Refusals())
+        env = environment(settings.database_url, Limits(settings.rate_limit), settings.rules)
+        face = Face(env, url, *limits, Refusals(), report_limit)
         config = uvicorn.Config(
             app.build(face), http="auto", loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,
             log_config=None, timeout_graceful_shutdown=GRACE, proxy_headers=settings.trusted_proxies is not None,

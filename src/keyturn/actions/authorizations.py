@@ -5,17 +5,21 @@ as Heroku's are.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from keyturn.actions import audit, grants, sign_in
 from keyturn.actions.env import Invalid, NotFound, Refused
-from keyturn.actions.grants import Credential
-from keyturn.core import policy, reasons, scope
+from keyturn.core import lifecycle, policy, reasons, scope
 from keyturn.core.credential import Deny
 from keyturn.core.policy import EFFECTS, Effect, Event, Kind
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from keyturn.actions.env import By, Env
+    from keyturn.actions.grants import Credential
     from keyturn.core.credential import Account, Grant, Principal
     from keyturn.store.interface import Tx
 
@@ -64,56 +68,94 @@ def _asked(expires_in: object, scopes: object, description: object) -> tuple[int
     return grants.life_asked(expires_in), names, grants.clean_description(description, DEFAULT_DESCRIPTION)
 
 
-def listed(env: Env, principal: Principal) -> list[Credential]:
-    """The living authorizations of the account, oldest first."""
+def listed(env: Env, principal: Principal, *, ended: bool = False) -> list[Credential]:
+    """The authorizations of the account, oldest first: the living ones; with ``ended`` the dead as well."""
     with env.store.reading() as tx:
-        return with_tokens(tx, [g for g in tx.grants(principal.account_id, alive_at=env.clock()) if g.kind in LISTED])
+        found = tx.grants(principal.account_id, alive_at=None if ended else env.clock())
+        return grants.with_tokens(tx, [grant for grant in found if grant.kind in LISTED])
 
 
-def with_tokens(tx: Tx, found: list[Grant]) -> list[Credential]:
-    """Each grant with its newest token."""
-    tokens = tx.tokens([grant.id for grant in found])
-    return [Credential(grant, tokens[grant.id]) for grant in found]
-
-
-def info(env: Env, principal: Principal, identity: str) -> Credential:
-    """One living authorization by its id; ``~`` is the API key. Raises NotFound."""
+def info(env: Env, principal: Principal, identity: str, *, ended: bool = False) -> Credential:
+    """One authorization by its id, a living one unless ``ended``; ``~`` is the API key. Raises NotFound."""
     with env.store.reading() as tx:
-        return with_tokens(tx, [_find(env, tx, principal, identity)])[0]
+        return grants.with_tokens(tx, [_find(env, tx, principal, identity, ended=ended)])[0]
 
 
-def _find(env: Env, tx: Tx, principal: Principal, identity: str) -> Grant:
-    for grant in tx.grants(principal.account_id, alive_at=env.clock()):
-        if grant.kind in LISTED and (grant.id == identity or (identity == API_KEY_ID and grant.kind is Kind.API_KEY)):
+def _find(env: Env, tx: Tx, principal: Principal, identity: str, *, ended: bool = False) -> Grant:
+    now = env.clock()
+    if identity != API_KEY_ID:
+        grant = tx.grant(identity)
+        if grant is None or grant.account_id != principal.account_id or grant.kind not in LISTED:
+            raise NotFound("authorization")
+        if grant.death(now) is None or ended:
+            return grant
+        raise NotFound("authorization")
+    for grant in tx.grants(principal.account_id, alive_at=now):
+        if grant.kind is Kind.API_KEY:
             return grant
     raise NotFound("authorization")
 
 
-def update(env: Env, by: By, principal: Principal, identity: str, *, description: object) -> Credential:
-    """Another description; None leaves it. Raises NotFound, Invalid."""
+KEEP: Final = object()
+"""For ``update``: leave the expiry as it is. None would be: never."""
+
+
+def update(
+    env: Env, by: By, principal: Principal, identity: str, *, description: object = None, expires_in: object = KEEP
+) -> Credential:
+    """Another description (None leaves it) and another expiry, in seconds from now (None: never).
+
+    Raises NotFound; Invalid, naming the rule and the largest possible, when it would live longer than its kind may.
+    """
     with env.store.writing() as tx:
-        grant = _find(env, tx, principal, identity)
+        grant, now = _find(env, tx, principal, identity), env.clock()
         if description is not None:
             text = grants.clean_description(description, grant.description)
-            tx.change_grant(grant.id, description=text, updated_at=env.clock())
+            tx.change_grant(grant.id, description=text, updated_at=now)
             audit.record(env, tx, by, f"{grant.kind}.update", changed=grant.id, before=grant.description, after=text)
-        return with_tokens(tx, [_find(env, tx, principal, grant.id)])[0]
+        if expires_in is not KEEP:
+            _change_expiry(env, tx, by, grant, grants.life_asked(expires_in), now)
+        return grants.with_tokens(tx, [_find(env, tx, principal, grant.id)])[0]
+
+
+def _change_expiry(env: Env, tx: Tx, by: By, grant: Grant, asked: int | None, now: datetime) -> None:
+    try:
+        expires_at = lifecycle.changed_expiry(grant, asked, now, env.policy)
+    except lifecycle.TooLong as wrong:
+        raise Invalid("expires_in", str(wrong)) from None
+    longer = grant.expires_at is not None and (expires_at is None or expires_at > grant.expires_at)
+    if longer and by.principal is not None and by.principal.grant_id == grant.id:
+        # whoever found a token must not be able to keep it alive with itself
+        raise Invalid("expires_in", "a credential cannot prolong itself; use another one, as after: keyturn login")
+    tx.change_grant(grant.id, expires_at=expires_at, updated_at=now)
+    tx.forget_notices(grant.id)  # the new end has thresholds of its own
+    audit.record(
+        env, tx, by, f"{grant.kind}.expiry", changed=grant.id,
+        before=grant.expires_at.isoformat() if grant.expires_at else None, after=expires_at.isoformat() if expires_at else None,
+    )  # fmt: skip
 
 
 def revoke(env: Env, by: By, principal: Principal, identity: str) -> Credential:
     """Ends an authorization; it takes effect with the next request. Returns it as it was. Raises NotFound."""
     with env.store.writing() as tx:
-        credential = with_tokens(tx, [_find(env, tx, principal, identity)])[0]
+        credential = grants.with_tokens(tx, [_find(env, tx, principal, identity)])[0]
         grants.end(env, tx, by, Event.REVOKE, principal.account_id, target=credential.grant.id)
         return credential
 
 
-def regenerate(env: Env, by: By, principal: Principal, identity: str) -> Credential:
-    """The authorization with a new token; its old one dies at once. Scopes, description and expiry stay.
+IDLE_DEFAULT: Final = 2 * policy.HOUR
 
-    For the API key, ``~``, it makes the key when there is none. Raises NotFound, Invalid for kinds that are not
-    rotated.
+
+def regenerate(
+    env: Env, by: By, principal: Principal, identity: str, *, overlap: object = None, idle: object = None
+) -> Credential:
+    """The authorization with a new token. Scopes, description and expiry stay.
+
+    Its old token dies at once; with ``overlap`` (seconds) it goes on until then, or until it was unused for ``idle``
+    seconds (2 hours by default). For the API key, ``~``, it makes the key when there is none. Raises NotFound, Invalid
+    for kinds that are not rotated and for an overlap that the policy does not allow.
     """
+    lasting, unused = _overlap_asked(env, overlap, idle)
     with env.store.writing() as tx:
         try:
             grant = _find(env, tx, principal, identity)
@@ -122,15 +164,50 @@ def regenerate(env: Env, by: By, principal: Principal, identity: str) -> Credent
                 raise
             return _new_api_key(env, tx, by, principal)
         if grant.kind is Kind.API_KEY:
+            if lasting:
+                raise Invalid("overlap", "the API key has no overlap; for one that has, use an authorization")
             grants.end(env, tx, by, Event.KEY_REGENERATED, principal.account_id)
             return _new_api_key(env, tx, by, principal)
         if EFFECTS[Event.ROTATION, grant.kind] is not Effect.DIES:
             raise Invalid("id", f"a {policy.LIVES[grant.kind].noun} is not rotated")
-        tx.end_tokens(grant.id, env.clock(), policy.REASON_OF[Event.ROTATION])
+        _retire(env, tx, grant, lasting, unused)
         tx.change_grant(grant.id, updated_at=env.clock())
         made, secret = grants.add_token(env, tx, grant)
-        audit.record(env, tx, by, f"{grant.kind}.rotate", rotated=grant.id)
-        return Credential(_find(env, tx, principal, grant.id), made, secret)
+        audit.record(
+            env, tx, by, f"{grant.kind}.rotate", rotated=grant.id, overlap=lasting, idle=unused if lasting else None
+        )
+        renewed = grants.with_tokens(tx, [_find(env, tx, principal, grant.id)])[0]
+        return replace(renewed, token=made, secret=secret)
+
+
+def _overlap_asked(env: Env, overlap: object, idle: object) -> tuple[int, int]:
+    found = []
+    for name, asked, default, longest in (
+        ("overlap", overlap, 0, env.policy.overlap_longest),
+        ("idle", idle, IDLE_DEFAULT, env.policy.overlap_longest),
+    ):
+        try:
+            seconds = lifecycle.seconds_asked(asked)
+        except ValueError as wrong:
+            raise Invalid(name, str(wrong).replace("expires_in", name)) from None
+        if seconds is not None and seconds > longest:
+            raise Invalid(name, f"{name} is too large: at most {lifecycle.in_words(longest)} ({longest} seconds)")
+        found.append(default if seconds is None else seconds)
+    return found[0], found[1]
+
+
+def _retire(env: Env, tx: Tx, grant: Grant, lasting: int, unused: int) -> None:
+    """Ends the grant's tokens, the current one only after ``lasting`` seconds; what was in overlap already ends now."""
+    now, reason = env.clock(), policy.REASON_OF[Event.ROTATION]
+    if not lasting:
+        tx.end_tokens(grant.id, now, reason)
+        return
+    for token in tx.living_tokens([grant.id])[grant.id]:
+        if token.idle_limit is not None:
+            tx.change_token(token.id, grant.id, ended_at=now, ended_reason=reason)
+        else:
+            end = now + timedelta(seconds=lasting)
+            tx.change_token(token.id, grant.id, expires_at=end, idle_limit=unused)
 
 
 def _new_api_key(env: Env, tx: Tx, by: By, principal: Principal) -> Credential:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keyturn.actions import audit
@@ -11,8 +11,10 @@ from keyturn.core import lifecycle, policy, token
 from keyturn.core.credential import Grant, Token
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from keyturn.actions.env import By, Env
-    from keyturn.core.credential import Account
+    from keyturn.core.credential import Account, OAuthClient, Use
     from keyturn.core.policy import Event, Kind
     from keyturn.store.interface import Tx
 
@@ -26,6 +28,53 @@ class Credential:
     grant: Grant
     token: Token
     secret: str | None = None
+    uses: list[Use] = field(default_factory=list)
+    """Who uses it, the latest first: the current token, and those in their overlap."""
+    overlap: Token | None = None
+    """The rotated token that goes on for a while."""
+    overlap_uses: list[Use] = field(default_factory=list)
+    ended_by: str | None = None
+    """The e-mail of who ended it."""
+    refresh: Token | None = None
+    """An OAuth client's refresh token."""
+    refresh_secret: str | None = None
+    client: OAuthClient | None = None
+    """The OAuth client that it was made for."""
+
+
+def with_tokens(tx: Tx, found: Sequence[Grant]) -> list[Credential]:
+    """Each grant with its current token, what goes on beside it, and who uses them."""
+    living = tx.living_tokens([grant.id for grant in found])
+    lost = [grant.id for grant in found if grant.id not in living]  # ended while in rotation: the newest tells
+    newest = tx.tokens(lost) if lost else {}
+    uses = tx.uses(
+        [token.id for tokens in living.values() for token in tokens] + [token.id for token in newest.values()]
+    )
+    emails: dict[str, str | None] = {}
+    for grant in found:
+        if grant.ended_by and grant.ended_by not in emails:
+            account = tx.account(grant.ended_by)
+            emails[grant.ended_by] = account.email if account else None
+    of_clients = {grant.id: grant.client_id for grant in found if grant.client_id}
+    refresh = tx.refresh_tokens(list(of_clients)) if of_clients else {}
+    clients = {client_id: tx.client(client_id) for client_id in set(of_clients.values())}
+    made = []
+    for grant in found:
+        tokens = living.get(grant.id) or [newest[grant.id]]
+        overlap = tokens[-2] if len(tokens) > 1 and tokens[-2].idle_limit is not None else None
+        made.append(
+            Credential(
+                grant,
+                tokens[-1],
+                uses=uses.get(tokens[-1].id, []),
+                overlap=overlap,
+                overlap_uses=uses.get(overlap.id, []) if overlap else [],
+                ended_by=emails.get(grant.ended_by) if grant.ended_by else None,
+                refresh=refresh.get(grant.id),
+                client=clients.get(grant.client_id) if grant.client_id else None,
+            )
+        )
+    return made
 
 
 def clean_description(text: object, default: str) -> str:
@@ -88,33 +137,38 @@ def mint(
     return Credential(grant, made, secret)
 
 
-def add_token(env: Env, tx: Tx, grant: Grant) -> tuple[Token, str]:
+def add_token(env: Env, tx: Tx, grant: Grant, *, role: str = "access") -> tuple[Token, str]:
     """A new token for ``grant``: what is kept of it, and the secret itself."""
-    secret = token.make(grant.kind, env.random_bytes)
-    made = Token(env.new_id(), grant.id, token.mask(secret), env.clock())
+    secret = token.make("oauth_refresh" if role == "refresh" else grant.kind, env.random_bytes)
+    now = env.clock()
+    ends = lifecycle.token_expiry(grant, role, now, env.policy)
+    made = Token(env.new_id(), grant.id, token.mask(secret), now, role=role, expires_at=ends)
     tx.add_token(made, token.digest(secret))
     return made, secret
 
 
 def would_end(
-    env: Env, tx: Tx, by: By, event: Event, account_id: str, *, target: str | None = None
+    env: Env, tx: Tx, by: By, event: Event, account_id: str, *, target: str | None = None, among: list[Grant] | None = None
 ) -> list[lifecycle.Ending]:
-    """What ``end`` would end, by the same function; changes nothing."""
+    """What ``end`` would end, by the same function; changes nothing.
+
+    ``among``: the grants that the event can reach, where they are not those of the account.
+    """
     now = env.clock()
     acting = by.principal.grant_id if by.principal else None
-    alive = tx.grants(account_id, alive_at=now)
+    alive = tx.grants(account_id, alive_at=now) if among is None else among
     return lifecycle.ends(event, alive, now, acting=acting, target=target, rules=env.policy)
 
 
 def end(
-    env: Env, tx: Tx, by: By, event: Event, account_id: str, *, target: str | None = None
+    env: Env, tx: Tx, by: By, event: Event, account_id: str, *, target: str | None = None, among: list[Grant] | None = None
 ) -> list[lifecycle.Ending]:
     """Lets ``event`` happen to the account: stamps what the policy says dies, with an audit event for each.
 
     What was to be REPLACED is ended here too; making the new one is the caller's part.
     """
     now = env.clock()
-    endings = would_end(env, tx, by, event, account_id, target=target)
+    endings = would_end(env, tx, by, event, account_id, target=target, among=among)
     for ending in endings:
         tx.change_grant(
             ending.grant.id,
@@ -127,7 +181,7 @@ def end(
             tx,
             by,
             f"{ending.grant.kind}.end",
-            account_id=account_id,
+            account_id=ending.grant.account_id,
             reason=ending.reason,
             ended=ending.grant.id,
             event=event,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import authorizations, grants
+from keyturn.actions import grants
 from keyturn.actions.env import NotFound
 from keyturn.core.policy import Event, Kind
 
@@ -17,12 +17,11 @@ LISTED: Final = frozenset({Kind.LOGIN, Kind.WEB})
 OWN: Final = "~"
 
 
-def listed(env: Env, principal: Principal) -> list[Credential]:
-    """The living logins and browser sessions, oldest first."""
+def listed(env: Env, principal: Principal, *, ended: bool = False) -> list[Credential]:
+    """The logins and browser sessions, oldest first: the living ones; with ``ended`` the dead as well."""
     with env.store.reading() as tx:
-        return authorizations.with_tokens(
-            tx, [g for g in tx.grants(principal.account_id, alive_at=env.clock()) if g.kind in LISTED]
-        )
+        found = tx.grants(principal.account_id, alive_at=None if ended else env.clock())
+        return grants.with_tokens(tx, [grant for grant in found if grant.kind in LISTED])
 
 
 def end(env: Env, by: By, principal: Principal, identity: str) -> Credential:
@@ -32,9 +31,21 @@ def end(env: Env, by: By, principal: Principal, identity: str) -> Credential:
     """
     wanted = principal.grant_id if identity == OWN else identity
     with env.store.writing() as tx:
-        for grant in tx.grants(principal.account_id, alive_at=env.clock()):
-            if grant.id == wanted and grant.kind in LISTED:
-                credential = authorizations.with_tokens(tx, [grant])[0]
-                grants.end(env, tx, by, Event.LOGOUT, principal.account_id, target=grant.id)
-                return credential
-    raise NotFound("session")
+        grant = tx.grant(wanted)
+        if (
+            grant is None
+            or grant.account_id != principal.account_id
+            or grant.kind not in LISTED
+            or grant.death(env.clock()) is not None
+        ):
+            raise NotFound("session")
+        credential = grants.with_tokens(tx, [grant])[0]
+        grants.end(env, tx, by, Event.LOGOUT, principal.account_id, target=grant.id)
+        return credential
+
+
+def end_all(env: Env, by: By, principal: Principal) -> list[Credential]:
+    """Ends every login and browser session of the account, the one that asks too; returns them as they were."""
+    with env.store.writing() as tx:
+        ended = {e.grant.id for e in grants.end(env, tx, by, Event.LOGOUT_ALL, principal.account_id)}
+        return grants.with_tokens(tx, [grant for grant in tx.grants(principal.account_id) if grant.id in ended])

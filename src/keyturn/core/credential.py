@@ -59,6 +59,14 @@ class Grant:
     client_id: str | None = None
     """The OAuth client that it was made for."""
 
+    def death(self, now: datetime) -> tuple[str, datetime] | None:
+        """Of what it died and when, as of ``now``; None while it lives."""
+        if self.ended_at is not None:
+            return self.ended_reason or "revoked_by_owner", self.ended_at
+        if self.expires_at is not None and self.expires_at <= now:
+            return "expired", self.expires_at
+        return None
+
     def ended_by_then(self, now: datetime) -> bool:
         """Whether it is over at ``now``, stamped or expired."""
         return self.ended_at is not None or (self.expires_at is not None and self.expires_at <= now)

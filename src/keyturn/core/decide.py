@@ -45,7 +45,7 @@ def authenticate(found: Found | None, now: datetime, rules: Policy = policy.DEFA
         expires_at = found.token_expires_at if expires_at is None else min(expires_at, found.token_expires_at)
     read_only = False
     if rules.soft_expiry:
-        since = lifecycle.read_only_from(Kind(found.kind), found.expires_at, rules)
+        since = lifecycle.read_only_from(Kind(found.kind), found.expires_at, rules, created_at=found.created_at)
         read_only = since is not None and since <= now
     return Principal(
         found.account_id,
@@ -84,7 +84,8 @@ def warning(principal: Principal, now: datetime) -> str | None:
     end = in_words(principal.expires_at) if principal.expires_at else "any time"
     if principal.rotated:
         return f"this token was rotated and ends on {end}, or when it is unused for a while; use the new one"
-    if lifecycle.warning_due(principal.created_at, principal.expires_at, now):
+    # an OAuth client refreshes its tokens by itself
+    if principal.kind != Kind.OAUTH and lifecycle.warning_due(principal.created_at, principal.expires_at, now):
         mend = life.recreate
         if principal.kind in (Kind.AUTHORIZATION, Kind.SERVICE):
             mend = f"keyturn authorizations:update {principal.grant_id} -e SECONDS"
@@ -101,17 +102,30 @@ def short_of(principal: Principal, needed: tuple[str, ...]) -> Deny:
 
 def dead(found: Found, reason_id: str, when: datetime) -> Deny:
     """The refusal of a genuine but dead token, with everything its holder needs to mend it."""
-    reason = reasons.ENDINGS[reason_id]
-    life = policy.LIVES[Kind(found.kind)]
-    name = f" “{found.description}”" if found.description else ""
-    sentence = reason.sentence.format(what=f"This {life.noun}{name}", when=in_words(when))
+    return refusal_of(Kind(found.kind), found.grant_id, found.description, reason_id, when)
+
+
+def refusal_of(kind: Kind, grant_id: str, description: str, reason_id: str, when: datetime) -> Deny:
+    """The refusal of a dead credential, for its holder, its owner and administrators alone."""
     return Deny(
-        reason.id,
-        sentence,
-        reason.next.format(recreate=life.recreate),
+        reason_id,
+        death_sentence(kind, description, reason_id, when),
+        reasons.ENDINGS[reason_id].next.format(recreate=recreate(kind, grant_id)),
         when,
-        (found.grant_id, found.kind, found.description),
+        (grant_id, kind.value, description),
     )
+
+
+def recreate(kind: Kind, grant_id: str) -> str:
+    """The command that makes a credential like that one anew."""
+    like = f" --like {grant_id}" if kind in (Kind.AUTHORIZATION, Kind.SERVICE) else ""
+    return policy.LIVES[kind].recreate + like
+
+
+def death_sentence(kind: Kind, description: str, reason_id: str, when: datetime) -> str:
+    """Of what a credential died, as it is told to its holder and its owner."""
+    name = f" “{description}”" if description else ""
+    return reasons.ENDINGS[reason_id].sentence.format(what=f"This {policy.LIVES[kind].noun}{name}", when=in_words(when))
 
 
 def suspended(when: datetime) -> Deny:

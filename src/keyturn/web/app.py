@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import Mount, Router
 
 from keyturn.web import health, pages
-from keyturn.web.api import account, authorizations, cli_auth, keys, sessions
+from keyturn.web.api import account, authorizations, cli_auth, keys, life, policy, sessions
 from keyturn.web.call import Endpoint
 from keyturn.web.outer import Outer
 from keyturn.web.pages import cli_login, home, setup, sign_in
@@ -57,9 +57,13 @@ def build(face: Face) -> ASGIApp:
         api("DELETE", auth + "/{id}", authorizations.revoke, "authorizations:write"),
         api("POST", auth + "/{id}/actions/regenerate-tokens", authorizations.regenerate, "authorizations:write"),
         api("GET", sess, sessions.listed, "sessions:read"),
-        api("DELETE", sess + "/~", sessions.end_own, "self:end"),
+        api("DELETE", sess, sessions.end_all, "sessions:write"),
+        api("DELETE", sess + "/~", sessions.end, "self:end"),
         api("DELETE", sess + "/{id}", sessions.end, "sessions:write"),
+        api("GET", "/account/preview", life.previewed, "sessions:read"),
+        Route("/credentials/revoke", life.Report(face), methods=["POST"]),
         api("GET", "/teams", account.nothing, "teams:read"),
+        api("GET", "/policy", policy.show(face), None),
         Route("/auth", cli_auth.Begin(face), methods=["POST"]),
         Route("/auth/cli/{id}", cli_auth.Wait(face), methods=["GET"]),
         Route("/healthz", health.Health(face), methods=["GET"]),
@@ -71,6 +75,12 @@ def build(face: Face) -> ASGIApp:
         page("/auth/browser/{secret}/switch", sign_in.not_by_get, post=cli_login.switch),
         page("/sessions/{id}/end", sign_in.not_by_get, post=home.end_session),
         Mount("/static", Files(directory=STATIC)),
+    ]
+
+    # these judge requests by the very routes that serve them
+    routes[:0] = [
+        api("GET", "/credentials/why", life.why_own(routes), None),
+        api("GET", "/credentials/{id}/why", life.why_by_id(routes), "authorizations:read"),
     ]
 
     @asynccontextmanager

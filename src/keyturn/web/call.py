@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from keyturn.actions.authenticate import authenticate
-from keyturn.actions.env import By, Problem
+from keyturn.actions.env import By, Invalid, Problem
 from keyturn.core import decide
 from keyturn.store.interface import Unavailable
 from keyturn.web import credentials, refuse
@@ -44,7 +44,22 @@ class Call:
     body: dict[str, Any]
     """The request's JSON object; empty when there was none."""
     range: str | None
+    query: dict[str, str]
+    """The query string's parameters; the last of a name counts."""
     presented: credentials.Presented | None = None
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether to answer the preview and change nothing. Raises Invalid for what is neither true nor false."""
+        asked = self.query.get("dry_run", "false").lower()
+        if asked not in ("true", "1", "false", "0", ""):
+            raise Invalid("dry_run", "dry_run must be true or false")
+        return asked in ("true", "1")
+
+    @property
+    def include_ended(self) -> bool:
+        """Whether a list is to have the dead as well."""
+        return self.query.get("include") == "ended"
 
     @property
     def principal(self) -> Principal:
@@ -70,7 +85,7 @@ class Endpoint:
         for some bodies. ``counted``: against the rate limit. ``password``: the endpoint for Basic with e-mail and
         account password, where that is taken at all.
         """
-        self._face, self._run, self._permission = face, run, permission
+        self._face, self._run, self.permission = face, run, permission
         self._slow, self._counted, self._password = slow, counted, password
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,12 +111,12 @@ class Endpoint:
             and self._password is not None
         ):
             run, slow = self._password, True
-        elif self._permission is not None:
+        elif self.permission is not None:
             outcome = self._face.admit(scope, presented, self._face.api_limit, counted=self._counted)
             if isinstance(outcome, Answer):
                 return outcome
             principal = outcome
-            lacking = decide.authorize(principal, self._permission)
+            lacking = decide.authorize(principal, self.permission)
             if lacking is not None:
                 self._face.refused(scope, lacking, principal)
                 return refuse.deny(lacking, forbidden=True)
@@ -110,7 +125,8 @@ class Endpoint:
             return body
         asked_range = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"range"), None)
         given = presented if isinstance(presented, credentials.Presented) else None
-        call = Call(self._face.env, self._face.by(scope, principal), scope["path_params"], body, asked_range, given)
+        by, query = self._face.by(scope, principal), dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        call = Call(self._face.env, by, scope["path_params"], body, asked_range, query, given)
         hashes = slow(body) if callable(slow) else slow
         return await self._face.offload.run(lambda: run(call), slow=hashes)
 
@@ -121,10 +137,7 @@ def admit(env: Env, presented: credentials.Presented | credentials.Absent) -> Pr
         return decide.unproven("missing")
     if presented.looks_like_a_password:
         return decide.unproven("password_as_token")
-    text = presented.text
-    if not text and presented.user:  # `curl -u TOKEN:`
-        text = presented.user
-    return authenticate(env, text)
+    return authenticate(env, presented.token)
 
 
 async def read_body(scope: Scope, receive: Receive) -> dict[str, Any] | Answer:

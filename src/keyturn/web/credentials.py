@@ -24,6 +24,11 @@ class Presented(NamedTuple):
     user: str | None = None
 
     @property
+    def token(self) -> str:
+        """What is to be the token: Basic's password, or its user name where there is none (`curl -u TOKEN:`)."""
+        return self.text or self.user or ""
+
+    @property
     def looks_like_a_password(self) -> bool:
         """Basic with an e-mail address and something that has not the form of our tokens."""
         return self.user is not None and "@" in self.user and token.kind_of(self.text) is None

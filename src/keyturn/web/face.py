@@ -12,6 +12,7 @@ from keyturn.core import decide
 from keyturn.core.credential import Deny
 from keyturn.web import call, refuse
 from keyturn.web.answer import iso
+from keyturn.web.limits import Limit
 from keyturn.web.offload import Offload
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from keyturn.core.credential import Principal
     from keyturn.web.answer import Answer
     from keyturn.web.credentials import Absent, Presented
-    from keyturn.web.limits import Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Face:
     begin_limit: Limit
     """Logins begun, an address."""
     refusals: Refusals
+    report_limit: Limit = field(default_factory=lambda: Limit(600))
+    """Reports of leaked tokens, an address."""
     uses: Uses = field(default_factory=Uses)
     instance: str = "Keyturn"
     offload: Offload = field(default_factory=Offload)

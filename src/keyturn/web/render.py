@@ -5,14 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from keyturn.core import lifecycle
+from keyturn.core import decide, lifecycle
+from keyturn.core.policy import Kind
 from keyturn.web.answer import iso
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from keyturn.actions.env import Env
     from keyturn.actions.grants import Credential
-    from keyturn.core.credential import Account, Principal, SshKey
+    from keyturn.actions.preview import Preview
+    from keyturn.core.credential import Account, Principal, SshKey, Use
 
 
 def account(found: Account) -> dict[str, Any]:
@@ -51,9 +54,14 @@ class Render:
     """
 
     def __init__(
-        self, now: datetime, owner: Account, principal: Principal | None = None, presented: str | None = None
+        self,
+        env: Env,
+        owner: Account,
+        principal: Principal | None = None,
+        presented: str | None = None,
     ) -> None:
-        self._now, self._owner, self._principal, self._presented = now, owner, principal, presented
+        self._now, self._rules = env.clock(), env.policy
+        self._owner, self._principal, self._presented = owner, principal, presented
 
     def _token(self, found: Credential) -> str:
         if found.secret is not None:
@@ -64,15 +72,25 @@ class Render:
 
     def _common(self, found: Credential) -> dict[str, Any]:
         grant = found.grant
-        return {
+        death = grant.death(self._now)
+        life = (
+            decide.death_sentence(grant.kind, grant.description, *death)
+            if death
+            else lifecycle.told_at_birth(grant.kind, grant.expires_at, self._now, self._rules)
+        )
+        last = max((use.last_at for use in (*found.uses, *found.overlap_uses)), default=None)
+        ended = {"ended_at": iso(death[1]), "ended_by": found.ended_by, "reason": death[0]} if death else {}
+        return ended | {
             "created_at": iso(grant.created_at),
             "current": self._principal is not None and grant.id == self._principal.grant_id,
             "description": grant.description,
             "expires_at": iso(grant.expires_at),
             "id": grant.id,
             "kind": grant.kind.value,
-            "life": lifecycle.told_at_birth(grant.kind, grant.expires_at, self._now),
+            "last_used_at": iso(last),
+            "life": life,
             "updated_at": iso(grant.updated_at),
+            "uses": [_use(use) for use in found.uses],
         }
 
     def authorization(self, found: Credential) -> dict[str, Any]:
@@ -84,11 +102,39 @@ class Render:
                 "token": self._token(found),
             },
             "client": None,
+            "overlap": self._overlap(found),
             "grant": None,
             "refresh_token": None,
             "scope": list(found.grant.scopes),
             "session": {"id": found.grant.id} if found.grant.kind.value == "login" else None,
             "user": {"email": self._owner.email, "full_name": self._owner.name, "id": self._owner.id},
+        }
+
+    def _overlap(self, found: Credential) -> dict[str, Any] | None:
+        old = found.overlap
+        if old is None or (old.expires_at is not None and old.expires_at <= self._now):
+            return None
+        return {
+            "ends_at": iso(old.expires_at),
+            "idle": old.idle_limit,
+            "token": old.mask,
+            "uses": [_use(use) for use in found.overlap_uses],
+        }
+
+    def credential(self, found: Credential) -> dict[str, Any]:
+        """An authorization or a session, as the lists have it."""
+        return self.session(found) if found.grant.kind is Kind.WEB else self.authorization(found)
+
+    def preview(self, found: Preview) -> dict[str, Any]:
+        """What an event would end."""
+        return {
+            "dry_run": True,
+            "event": found.event.value,
+            "ends": [
+                self.credential(credential) | {"ends_because": ending.reason, "replaced": ending.replaced}
+                for ending, credential in found.ends
+            ],
+            "lives": [self.credential(credential) for credential in found.lives],
         }
 
     def session(self, found: Credential) -> dict[str, Any]:
@@ -98,6 +144,16 @@ class Render:
             "agent": found.grant.agent,
             "expires_in": seconds_left(found.grant.expires_at, self._now),
         }
+
+
+def _use(use: Use) -> dict[str, Any]:
+    return {
+        "address": use.address,
+        "agent": use.agent,
+        "count": use.count,
+        "first_at": iso(use.first_at),
+        "last_at": iso(use.last_at),
+    }
 
 
 def key(found: SshKey) -> dict[str, Any]:

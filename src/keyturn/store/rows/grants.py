@@ -12,7 +12,7 @@ from keyturn.store import tables as t
 from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
 GRANT = columns(t.grants, Grant)
@@ -55,11 +55,10 @@ class GrantRows(Rows):
             select = select.where(t.grants.c.ended_at.is_(None), sa.or_(t.grants.c.expires_at.is_(None), ~over))
         return [made_grant(row) for row in self._c.execute(select)]
 
-    def grants_expiring(self, after: datetime, before: datetime) -> list[Grant]:
+    def grants_expiring(self, after: datetime, before: datetime, kinds: Collection[Kind]) -> list[Grant]:
         between = sa.and_(t.grants.c.ended_at.is_(None), t.grants.c.expires_at > after, t.grants.c.expires_at <= before)
-        return [
-            made_grant(row) for row in self._c.execute(sa.select(*GRANT).where(between).order_by(t.grants.c.expires_at))
-        ]
+        select = sa.select(*GRANT).where(between, t.grants.c.kind.in_([kind.value for kind in sorted(kinds)]))
+        return [made_grant(row) for row in self._c.execute(select.order_by(t.grants.c.expires_at))]
 
     def forget_grants(self, before: datetime) -> int:
         """Removes what has been dead since ``before``, with all that hangs on it; how many grants."""
@@ -95,6 +94,30 @@ class GrantRows(Rows):
                 token = Token(*row)
                 newest[token.grant_id] = token
         return newest
+
+    def living_tokens(self, grant_ids: Sequence[str]) -> dict[str, list[Token]]:
+        """The access tokens of each grant that were not ended by themselves, oldest first: the last one is the
+        current one, those before it are rotated and in their overlap.
+        """
+        found: dict[str, list[Token]] = {}
+        for start in range(0, len(grant_ids), 500):
+            these = t.tokens.c.grant_id.in_(grant_ids[start : start + 500])
+            alive = sa.and_(these, t.tokens.c.role == "access", t.tokens.c.ended_at.is_(None))
+            for row in self._c.execute(sa.select(*_TOKEN).where(alive).order_by(t.tokens.c.id)):
+                token = Token(*row)
+                found.setdefault(token.grant_id, []).append(token)
+        return found
+
+    def refresh_tokens(self, grant_ids: Sequence[str]) -> dict[str, Token]:
+        """The living refresh token of each grant."""
+        found: dict[str, Token] = {}
+        for start in range(0, len(grant_ids), 500):
+            these = t.tokens.c.grant_id.in_(grant_ids[start : start + 500])
+            alive = sa.and_(these, t.tokens.c.role == "refresh", t.tokens.c.ended_at.is_(None))
+            for row in self._c.execute(sa.select(*_TOKEN).where(alive).order_by(t.tokens.c.id)):
+                token = Token(*row)
+                found[token.grant_id] = token
+        return found
 
     def tokens_of(self, grant_id: str) -> list[Token]:
         """All its tokens, the dead too, oldest first."""

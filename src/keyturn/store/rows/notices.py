@@ -31,6 +31,9 @@ class NoticeRows(Rows):
             )
         return found
 
+    def forget_notices(self, grant_id: str) -> None:
+        self._c.execute(sa.delete(t.notices).where(t.notices.c.grant_id == grant_id))
+
     def add_notice(self, grant_id: str, threshold: str, at: datetime) -> None:
         self._c.execute(sa.insert(t.notices).values(grant_id=grant_id, threshold=threshold, at=at))
 
@@ -53,3 +56,8 @@ class NoticeRows(Rows):
         return [
             Outgoing(*row) for row in self._c.execute(sa.select(*_OUTGOING).order_by(t.outbox.c.id.desc()).limit(limit))
         ]
+
+    def forget_outgoing(self, before: datetime) -> int:
+        """Removes what was sent or given up and is older than ``before``; how many."""
+        old = sa.and_(t.outbox.c.created_at < before, t.outbox.c.next_at.is_(None))
+        return self._c.execute(sa.delete(t.outbox).where(old)).rowcount

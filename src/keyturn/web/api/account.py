@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from keyturn.actions import accounts
+from keyturn.actions import accounts, preview
+from keyturn.core.policy import Event
 from keyturn.web import render
 from keyturn.web.answer import Answer
 
@@ -57,6 +58,10 @@ def change_password(call: Call, current: object = None) -> Answer:
 
     When the change ended the API key, the answer has the new one under ``api_key``: this once, and nowhere later.
     """
+    if call.dry_run:
+        owner = accounts.info(call.env, call.principal)
+        seen = preview.preview(call.env, call.by, Event.PASSWORD_CHANGE)
+        return Answer(render.Render(call.env, owner, call.principal).preview(seen))
     changed = accounts.change_password(
         call.env,
         call.by,
@@ -70,9 +75,7 @@ def change_password(call: Call, current: object = None) -> Answer:
         for e in changed.endings
     ]
     if changed.api_key:
-        body["api_key"] = render.Render(call.env.clock(), changed.account, call.principal).authorization(
-            changed.api_key
-        )
+        body["api_key"] = render.Render(call.env, changed.account, call.principal).authorization(changed.api_key)
     return Answer(body)
 
 

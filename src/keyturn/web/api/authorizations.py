@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyturn.actions import accounts, authorizations
+from keyturn.actions import accounts, authorizations, preview
 from keyturn.actions.env import Invalid
+from keyturn.core.policy import Event, Kind
 from keyturn.web.answer import Answer, page
 from keyturn.web.render import Render
 
@@ -18,7 +19,7 @@ def renderer(call: Call) -> Render:
     """Renders for the credential that asks."""
     owner = accounts.info(call.env, call.principal)
     given = call.presented
-    return Render(call.env.clock(), owner, call.principal, (given.text or given.user) if given else None)
+    return Render(call.env, owner, call.principal, given.token if given else None)
 
 
 def _one(call: Call, found: Credential, status: int = 200) -> Answer:
@@ -45,7 +46,7 @@ def create_by_password(call: Call) -> Answer:
         call.env, call.by, given.user or "", given.text,
         description=asked.get("description"), expires_in=asked.get("expires_in"), scopes=asked.get("scope"),
     )  # fmt: skip
-    return Answer(Render(call.env.clock(), owner).authorization(made), 201)
+    return Answer(Render(call.env, owner).authorization(made), 201)
 
 
 def _no_client(call: Call) -> None:
@@ -55,32 +56,44 @@ def _no_client(call: Call) -> None:
 
 def listed(call: Call) -> Answer:
     """GET the list."""
-    found = authorizations.listed(call.env, call.principal)
+    found = authorizations.listed(call.env, call.principal, ended=call.include_ended)
     return page(found, lambda c: c.grant.id, call.range, renderer(call).authorization)
 
 
 def info(call: Call) -> Answer:
     """GET one."""
-    return _one(call, authorizations.info(call.env, call.principal, call.params["id"]))
+    return _one(call, authorizations.info(call.env, call.principal, call.params["id"], ended=call.include_ended))
 
 
 def update(call: Call) -> Answer:
-    """PATCH one: its description."""
+    """PATCH one: its description, its expiry."""
     _no_client(call)
-    return _one(
-        call,
-        authorizations.update(
-            call.env, call.by, call.principal, call.params["id"], description=call.body.get("description")
-        ),
-    )
+    asked, identity = call.body, call.params["id"]
+    keep = authorizations.KEEP
+    changed = authorizations.update(
+        call.env, call.by, call.principal, identity,
+        description=asked.get("description"), expires_in=asked.get("expires_in", keep),
+    )  # fmt: skip
+    return _one(call, changed)
 
 
 def revoke(call: Call) -> Answer:
     """DELETE one; answers what it was."""
-    render = renderer(call)
-    return Answer(render.authorization(authorizations.revoke(call.env, call.by, call.principal, call.params["id"])))
+    render, identity = renderer(call), call.params["id"]
+    if call.dry_run:
+        target = authorizations.info(call.env, call.principal, identity).grant.id
+        return Answer(render.preview(preview.preview(call.env, call.by, Event.REVOKE, target=target)))
+    return Answer(render.authorization(authorizations.revoke(call.env, call.by, call.principal, identity)))
 
 
 def regenerate(call: Call) -> Answer:
     """POST .../actions/regenerate-tokens."""
-    return _one(call, authorizations.regenerate(call.env, call.by, call.principal, call.params["id"]))
+    identity, asked = call.params["id"], call.body
+    if call.dry_run:
+        found = authorizations.info(call.env, call.principal, identity).grant
+        event = Event.KEY_REGENERATED if found.kind is Kind.API_KEY else Event.ROTATION
+        return Answer(renderer(call).preview(preview.preview(call.env, call.by, event, target=found.id)))
+    made = authorizations.regenerate(
+        call.env, call.by, call.principal, identity, overlap=asked.get("overlap"), idle=asked.get("idle")
+    )
+    return _one(call, made)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyturn.actions import sessions
+from keyturn.actions import preview, sessions
+from keyturn.core.policy import Event
 from keyturn.web.answer import Answer, page
 from keyturn.web.api.authorizations import renderer
 
@@ -14,16 +15,22 @@ if TYPE_CHECKING:
 
 def listed(call: Call) -> Answer:
     """GET the list."""
-    return page(sessions.listed(call.env, call.principal), lambda c: c.grant.id, call.range, renderer(call).session)
+    found = sessions.listed(call.env, call.principal, ended=call.include_ended)
+    return page(found, lambda c: c.grant.id, call.range, renderer(call).session)
 
 
 def end(call: Call) -> Answer:
-    """DELETE one, by its id."""
-    render = renderer(call)
-    return Answer(render.session(sessions.end(call.env, call.by, call.principal, call.params["id"])))
+    """DELETE one, by its id; ``~`` is the login that asks."""
+    render, identity = renderer(call), call.params.get("id", sessions.OWN)
+    if call.dry_run:
+        target = call.principal.grant_id if identity == sessions.OWN else identity
+        return Answer(render.preview(preview.preview(call.env, call.by, Event.LOGOUT, target=target)))
+    return Answer(render.session(sessions.end(call.env, call.by, call.principal, identity)))
 
 
-def end_own(call: Call) -> Answer:
-    """DELETE ~, the login that asks."""
+def end_all(call: Call) -> Answer:
+    """DELETE all: every login and browser session, the one that asks too."""
     render = renderer(call)
-    return Answer(render.session(sessions.end(call.env, call.by, call.principal, sessions.OWN)))
+    if call.dry_run:
+        return Answer(render.preview(preview.preview(call.env, call.by, Event.LOGOUT_ALL)))
+    return Answer([render.session(found) for found in sessions.end_all(call.env, call.by, call.principal)])
