@@ -69,6 +69,14 @@ def expiry(
     return end
 
 
+def token_expiry(grant: Grant, role: str, now: datetime, rules: Policy = policy.DEFAULT) -> datetime | None:
+    """A new token's own end, where its grant outlives it: an OAuth client's tokens. None: it ends with its grant."""
+    if grant.kind is not Kind.OAUTH:
+        return None
+    end = now + timedelta(seconds=rules.oauth_refresh if role == "refresh" else rules.oauth_access)
+    return end if grant.expires_at is None else min(end, grant.expires_at)
+
+
 def changed_expiry(grant: Grant, asked: int | None, now: datetime, rules: Policy = policy.DEFAULT) -> datetime | None:
     """The new expiry of a living credential: ``asked`` seconds from now, None: never.
 
@@ -78,9 +86,8 @@ def changed_expiry(grant: Grant, asked: int | None, now: datetime, rules: Policy
     life = rules.lives[grant.kind]
     if asked is None:
         if life.longest is not None:
-            article = "an" if life.noun[0] in "aeiouAEIO" else "a"
             raise TooLong(
-                f"{article} {life.noun} cannot be made to last forever; it lives at most {in_words(life.longest)}",
+                f"{_a(life.noun)} cannot be made to last forever; it lives at most {in_words(life.longest)}",
                 life.longest,
             )
         return None
@@ -95,9 +102,13 @@ def _check_length(life: Life, asked: int, already: int = 0) -> None:
         rule = (
             "that is over a hundred years"
             if life.longest is None
-            else f"a {life.noun} lives at most {in_words(life.longest)}{since}"
+            else f"{_a(life.noun)} lives at most {in_words(life.longest)}{since}"
         )
         raise TooLong(f"expires_in is too large: {rule}; the largest possible is {longest} seconds", longest)
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiouAEIO' else 'a'} {noun}"
 
 
 def warning_due(created_at: datetime, expires_at: datetime | None, now: datetime) -> bool:
@@ -108,10 +119,18 @@ def warning_due(created_at: datetime, expires_at: datetime | None, now: datetime
     return now >= expires_at - window
 
 
-def read_only_from(kind: Kind, expires_at: datetime | None, rules: Policy = policy.DEFAULT) -> datetime | None:
-    """From when on a credential may only read, where soft expiry is on for its kind; None: never."""
+def read_only_from(
+    kind: Kind, expires_at: datetime | None, rules: Policy = policy.DEFAULT, *, created_at: datetime | None = None
+) -> datetime | None:
+    """From when on a credential may only read, where soft expiry is on for its kind; None: never.
+
+    It takes no more than the latter half of a life that began at ``created_at``: one asked for an hour can still write.
+    """
     seconds = rules.soft_expiry.get(kind)
-    return expires_at - timedelta(seconds=seconds) if expires_at is not None and seconds else None
+    if expires_at is None or not seconds:
+        return None
+    since = expires_at - timedelta(seconds=seconds)
+    return since if created_at is None else max(since, created_at + (expires_at - created_at) / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,28 +170,51 @@ def ends(
 # What can end a kind besides its expiry, in the words of a mint's answer: what its owner does, and what others do.
 _YOU: dict[Event, str] = {
     Event.LOGOUT: "log out",
+    Event.LOGOUT_ALL: "log out everywhere",
     Event.REVOKE: "revoke it",
     Event.PASSWORD_CHANGE: "change your password",
-    Event.KEY_REGENERATED: "regenerate it",
+    Event.PASSWORD_RESET: "reset your password",
+    Event.KEY_REGENERATED: "regenerate the API key",
 }
+# Said already by the words of the other: whoever logs out everywhere logs out.
+_SAID_BY: dict[Event, Event] = {Event.LOGOUT_ALL: Event.LOGOUT, Event.PASSWORD_RESET: Event.PASSWORD_CHANGE}
 _OTHERS: dict[Event, str] = {
     Event.SSO_ON: "single sign-on is turned on for your account",
     Event.SUSPEND: "your account is suspended",
 }
 
 
-def told_at_birth(kind: Kind, expires_at: datetime | None, now: datetime, rules: Policy = policy.DEFAULT) -> str:
-    """When and of what a new credential will die, in words: "expires in 365 days (...), or sooner if you log out, ..."."""
+def told_at_birth(
+    kind: Kind,
+    expires_at: datetime | None,
+    now: datetime,
+    rules: Policy = policy.DEFAULT,
+    *,
+    created_at: datetime | None = None,
+) -> str:
+    """When and of what a credential will die, in words: "expires in 365 days (...), or sooner if you log out, ...".
+
+    ``created_at``: when it was made, where that is not ``now``.
+    """
     if expires_at is None:
         start = "never expires; ends if you "
     else:
-        span = in_words(round((expires_at - now).total_seconds()))
-        start = f"expires in {span} ({expires_at:%Y-%m-%d %H:%M} UTC), or sooner if you "
-    deadly = (Effect.DIES, Effect.REPLACED, Effect.SPARED)
-    you, others = (
-        [words for event, words in causes.items() if rules.effects[event, kind] in deadly] for causes in (_YOU, _OTHERS)
-    )
+        length = in_words(round((expires_at - now).total_seconds()))
+        since = read_only_from(kind, expires_at, rules, created_at=created_at or now)
+        reading = f"; read-only from {since:%Y-%m-%d %H:%M}" if since else ""
+        start = f"expires in {length} ({expires_at:%Y-%m-%d %H:%M} UTC{reading}), or sooner if you "
+    you = [
+        "regenerate it" if event is Event.KEY_REGENERATED and kind is Kind.API_KEY else words
+        for event, words in _YOU.items()
+        if deadly(event, kind, rules) and not (event in _SAID_BY and deadly(_SAID_BY[event], kind, rules))
+    ]
+    others = [words for event, words in _OTHERS.items() if deadly(event, kind, rules)]
     return start + _either(you) + (f", or if {_either(others)}" if others else "")
+
+
+def deadly(event: Event, kind: Kind, rules: Policy = policy.DEFAULT) -> bool:
+    """Whether the event can end a credential of the kind."""
+    return rules.effects[event, kind] in (Effect.DIES, Effect.REPLACED, Effect.SPARED)
 
 
 def _either(words: list[str]) -> str:
