@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from keyturn import settings
 from keyturn.actions import accounts
 from keyturn.actions.env import By, Problem
+from keyturn.cli import policy as show_policy
+from keyturn.core import overrides, published
 from keyturn.serve import environment
 from keyturn.store import migrate, sql
 from keyturn.store.interface import Unavailable
@@ -52,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         default=os.environ.get("KEYTURN_DATABASE_URL"),
         help="the server's store, where it is not in the data folder",
     )
+    settings.add_policy(made, os.environ)
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     create = commands.add_parser("accounts:create", help="make an account")
     create.add_argument("email")
@@ -77,6 +80,9 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the store to this version's schema")
     check = commands.add_parser("check", help="look for damage and for files that others can read")
     check.add_argument("--json", action="store_true")
+    rules = commands.add_parser("policy", help="show the policy in force, or check a file of overrides")
+    rules.add_argument("--json", action="store_true")
+    rules.add_argument("--check", type=Path, metavar="FILE", help="say what is wrong with FILE; changes nothing")
     return made  # fmt: skip
 
 
@@ -86,6 +92,8 @@ def main(argv: Sequence[str]) -> int:
     os.umask(0o077)
     url = asked.database_url or settings.database_url(asked.data)
     try:
+        if asked.command == "policy":
+            return _policy(asked)
         if not url.startswith("sqlite:///"):
             raise Failed("this version keeps its store in SQLite: sqlite:///FILE")
         path = Path(url.removeprefix("sqlite:///"))
@@ -103,11 +111,14 @@ def main(argv: Sequence[str]) -> int:
             return _backup(path, asked.file)
         if asked.command == "check":
             return _check(url, path, as_json=asked.json)
-        env = environment(url)
+        env = environment(url, rules=settings.rules(asked.data, asked.policy))
         try:
             return _on_accounts(env, asked)
         finally:
             env.store.close()
+    except overrides.BadPolicy as wrong:
+        print(settings.refused("keyturn admin", wrong), file=sys.stderr)
+        return 2
     except (Problem, Failed, migrate.Newer) as fault:
         print(f"keyturn admin: {fault}", file=sys.stderr)
     except (Unavailable, OSError, sqlite3.Error) as fault:
@@ -150,6 +161,17 @@ def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
     else:
         account = accounts.unsuspend(env, OPERATOR, asked.email)
         print(f"{account.email} can sign in again. Credentials that had ended stay ended.", file=sys.stderr)
+    return 0
+
+
+def _policy(asked: argparse.Namespace) -> int:
+    table = published.table(settings.rules(asked.data, asked.check or asked.policy))
+    if asked.json:
+        print(json.dumps(table, indent=2))
+    elif asked.check:
+        print(f"{asked.check} is good.", file=sys.stderr)
+    else:
+        show_policy.show(table)
     return 0
 
 

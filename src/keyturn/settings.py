@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from keyturn.core import policy
+from keyturn.core import overrides, policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from keyturn.core.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,57 @@ class Settings:
     workers: int
     rate_limit: int
     trusted_proxies: str | None
+    rules: Policy
+    """The policy in force."""
 
 
 def database_url(data: Path) -> str:
     """The embedded store of a data folder."""
     return f"sqlite:///{data.resolve() / 'keyturn.db'}"
+
+
+POLICY_FILE = "policy.toml"
+LARGEST_POLICY = 1 << 20  # bytes
+
+
+def rules(data: Path, file: Path | None) -> Policy:
+    """The policy in force: the default, made stricter by ``file``, or by the data folder's policy.toml where there is
+    one.
+
+    Raises BadPolicy, for a file that cannot be read too: rules that an operator asked for are never left out in silence.
+    """
+    path = data / POLICY_FILE if file is None else file
+    try:
+        with path.open("rb") as opened:
+            raw = opened.read(LARGEST_POLICY + 1)
+        if len(raw) > LARGEST_POLICY:
+            raise overrides.BadPolicy([f"{path}: the file is larger than {LARGEST_POLICY >> 20} MiB"])
+        return overrides.parse(raw.decode("utf-8-sig"), name=str(path))
+    except UnicodeDecodeError as wrong:
+        line = raw[: wrong.start].count(b"\n") + 1
+        raise overrides.BadPolicy([f"{path}, line {line}: not UTF-8"]) from None
+    except FileNotFoundError:
+        if file is None and not path.is_symlink():
+            return policy.DEFAULT
+        raise overrides.BadPolicy([f"{path}: there is no such file"]) from None
+    except OSError as fault:
+        raise overrides.BadPolicy([f"{path}: cannot be read: {fault.strerror}"]) from None
+
+
+def add_policy(flags: argparse.ArgumentParser, environ: Mapping[str, str]) -> None:
+    """The flag that names the policy file."""
+    flags.add_argument(
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        default=environ.get("KEYTURN_POLICY") or None,
+        help="overrides of the policy (default: policy.toml in the data folder, where there is one)",
+    )
+
+
+def refused(program: str, wrong: overrides.BadPolicy) -> str:
+    """What is said of a file that is no policy: every finding on a line of its own."""
+    return "\n".join(f"{program}: {finding}" for finding in wrong.findings)
 
 
 def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -92,19 +141,28 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         default=default("TRUSTED_PROXIES"),
         help="addresses of proxies whose X-Forwarded-For is believed, separated by commas",
     )
+    add_policy(made, environ)
     return made  # fmt: skip
 
 
 def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """The settings. Exits with status 2, naming the flag, for a value that cannot be."""
+    """The settings. Exits with status 2, naming the flag, for a value that cannot be, and for a bad policy file, with
+    all that is wrong with it.
+    """
     flags = parser(environ)
     found = flags.parse_args(argv)
     url = found.database_url or database_url(found.data)
     if not url.startswith("sqlite:///"):
         flags.error("argument --database-url: this version keeps its store in SQLite: sqlite:///FILE")
+    try:
+        in_force = rules(found.data, found.policy)
+    except overrides.BadPolicy as wrong:
+        sys.stderr.write(refused("keyturn serve", wrong) + "\n")
+        raise SystemExit(2) from None
     return Settings(
         data=found.data, bind=found.bind, port=found.port, ssh_port=found.ssh_port, database_url=url, public_url=found.public_url,
         workers=found.workers, rate_limit=found.rate_limit, trusted_proxies=found.trusted_proxies,
+        rules=in_force,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "keys:add": ("keys_add", "run", "add an SSH key"),
     "keys:clear": ("keys", "clear", "remove all SSH keys"),
     "keys:remove": ("keys", "remove", "remove an SSH key"),
+    "policy": ("policy", "run", "show what each kind of credential lives and dies of"),
     "sessions": ("sessions", "show_all", "list the logins of command lines and browsers"),
     "sessions:destroy": ("sessions", "destroy", "end a login"),
     "serve": ("server", "serve", "run a server"),
