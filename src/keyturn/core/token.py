@@ -48,7 +48,7 @@ PREFIXES: Final = {
 }
 KINDS: Final = {prefix: kind for kind, prefix in PREFIXES.items()}
 
-_MASK: Final = "**********"  # ten: what the Heroku CLI takes for a redaction (contract/wire.md 3.2)
+MASK: Final = "**********"  # ten: what the Heroku CLI takes for a redaction (contract/wire.md 3.2)
 _DIGITS: Final = frozenset(ALPHABET)
 
 
@@ -102,7 +102,7 @@ def mask(text: str) -> str:
     Six random digits and five check digits stay: enough to tell one account's tokens apart, which the Heroku CLI's
     matching of redacted tokens needs (wire.md 3.2), and at least 124 of the 190 bits stay unknown.
     """
-    return f"{text[:10]}{_MASK}{text[-5:]}" if len(text) == LENGTH else _MASK
+    return f"{text[:10]}{MASK}{text[-5:]}" if len(text) == LENGTH else MASK
 
 
 def what_is_wrong(text: str) -> str:
@@ -115,7 +115,7 @@ def what_is_wrong(text: str) -> str:
         return "it is empty"
     if bare == "undefined":
         return "the client sent the word undefined: it has no token stored"
-    if _MASK in bare or "…" in bare:
+    if MASK in bare or "…" in bare:
         return "it is a masked token as shown in lists; the whole one was shown only when it was made"
     if bare[:7].lower() == "bearer " or bare[:6].lower() == "token ":
         return "it still begins with the word of an Authorization header; give the token alone"

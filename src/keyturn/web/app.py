@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import Mount, Router
 
 from keyturn.web import health, pages
-from keyturn.web.api import account, authorizations, cli_auth, keys, life, policy, sessions
+from keyturn.web.api import account, authorizations, cli_auth, clients, keys, life, policy, sessions
 from keyturn.web.call import Endpoint
 from keyturn.web.outer import Outer
 from keyturn.web.pages import cli_login, home, setup, sign_in
@@ -60,6 +60,12 @@ def build(face: Face) -> ASGIApp:
         api("DELETE", sess, sessions.end_all, "sessions:write"),
         api("DELETE", sess + "/~", sessions.end, "self:end"),
         api("DELETE", sess + "/{id}", sessions.end, "sessions:write"),
+        api("GET", "/oauth/clients", clients.listed, "clients:read"),
+        api("POST", "/oauth/clients", clients.create, "clients:write"),
+        api("GET", "/oauth/clients/{id}", clients.info, "clients:read"),
+        api("PATCH", "/oauth/clients/{id}", clients.update, "clients:write"),
+        api("DELETE", "/oauth/clients/{id}", clients.remove, "clients:write"),
+        api("POST", "/oauth/clients/{id}/actions/rotate-credentials", clients.rotate, "clients:write"),
         api("GET", "/account/preview", life.previewed, "sessions:read"),
         Route("/credentials/revoke", life.Report(face), methods=["POST"]),
         api("GET", "/teams", account.nothing, "teams:read"),

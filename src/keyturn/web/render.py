@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from keyturn.core import decide, lifecycle
+from keyturn.core import decide, lifecycle, token
 from keyturn.core.policy import Kind
 from keyturn.web.answer import iso
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keyturn.actions.env import Env
     from keyturn.actions.grants import Credential
     from keyturn.actions.preview import Preview
-    from keyturn.core.credential import Account, Principal, SshKey, Use
+    from keyturn.core.credential import Account, OAuthClient, Principal, SshKey, Use
 
 
 def account(found: Account) -> dict[str, Any]:
@@ -97,18 +97,26 @@ class Render:
         """An authorization; its token is whole only where it was just made or is the asker's own."""
         return self._common(found) | {
             "access_token": {
-                "expires_in": seconds_left(found.grant.expires_at, self._now),
+                "expires_in": seconds_left(found.token.expires_at or found.grant.expires_at, self._now),
                 "id": found.token.id,
                 "token": self._token(found),
             },
-            "client": None,
+            "client": _client(found.client) if found.client else None,
             "overlap": self._overlap(found),
-            "grant": None,
-            "refresh_token": None,
+            # the code was used when the client made this of it
+            "grant": {"code": token.MASK, "expires_in": 0, "id": found.grant.id} if found.client else None,
+            "refresh_token": self._refresh_token(found),
             "scope": list(found.grant.scopes),
             "session": {"id": found.grant.id} if found.grant.kind.value == "login" else None,
             "user": {"email": self._owner.email, "full_name": self._owner.name, "id": self._owner.id},
         }
+
+    def _refresh_token(self, found: Credential) -> dict[str, Any] | None:
+        kept = found.refresh
+        if kept is None:
+            return None
+        left = seconds_left(kept.expires_at, self._now)
+        return {"expires_in": left, "id": kept.id, "token": found.refresh_secret or kept.mask}
 
     def _overlap(self, found: Credential) -> dict[str, Any] | None:
         old = found.overlap
@@ -144,6 +152,10 @@ class Render:
             "agent": found.grant.agent,
             "expires_in": seconds_left(found.grant.expires_at, self._now),
         }
+
+
+def _client(found: OAuthClient) -> dict[str, Any]:
+    return {"id": found.id, "name": found.name, "redirect_uri": found.redirect_uri}
 
 
 def _use(use: Use) -> dict[str, Any]:
