@@ -80,14 +80,14 @@ def lines(table: Mapping[str, Any], width: int) -> Iterator[tuple[str, bool]]:
     yield from _endings(_objects(table.get("events")), nouns, width)
     notices = table.get("notices")
     thresholds = notices.get("thresholds") if isinstance(notices, dict) else None
+    access, refresh = span(table.get("oauth_access"), "?"), span(table.get("oauth_refresh"), "?")
     before = [span(seconds, "?") for seconds in thresholds] if isinstance(thresholds, list) else []
     yield "", False
     for sentence in (
         f"Owners are told {', '.join(before)} before an expiry." if before else "",
         f"What has ended stays listed for {span(table.get('retention'), '?')}.",
         f"A rotated token can go on beside the new one for {span(table.get('overlap_longest'), '?')} at most.",
-        f"An OAuth client's access token lives for {span(table.get('oauth_access'), '?')}, and its refresh token until it was"
-        f" left unused for {span(table.get('oauth_refresh'), '?')}.",
+        f"An OAuth client's access token lives for {access}, its refresh token until it was left unused for {refresh}.",
         f"Under single sign-on, logins and browser sessions end {span(table.get('sso_longest'), '?')} after it.",
     ):
         yield from ((line, False) for line in textwrap.wrap(sentence, max(width, 20)))

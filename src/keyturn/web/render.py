@@ -76,7 +76,9 @@ class Render:
         life = (
             decide.death_sentence(grant.kind, grant.description, *death)
             if death
-            else lifecycle.told_at_birth(grant.kind, grant.expires_at, self._now, self._rules)
+            else lifecycle.told_at_birth(
+                grant.kind, grant.expires_at, self._now, self._rules, created_at=grant.created_at
+            )
         )
         last = max((use.last_at for use in (*found.uses, *found.overlap_uses)), default=None)
         ended = {"ended_at": iso(death[1]), "ended_by": found.ended_by, "reason": death[0]} if death else {}

@@ -151,7 +151,7 @@ class Wait:
             "kind": grant.kind.value,
             "expires_in": seconds_left(grant.expires_at, now),
             "expires_at": iso(grant.expires_at),
-            "life": lifecycle.told_at_birth(grant.kind, grant.expires_at, now),
+            "life": lifecycle.told_at_birth(grant.kind, grant.expires_at, now, self._face.env.policy),
         }
 
 

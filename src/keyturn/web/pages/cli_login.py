@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyturn.actions import cli_login
-from keyturn.core import decide, lifecycle, policy
+from keyturn.core import decide, lifecycle
 from keyturn.core.policy import Kind
 from keyturn.web.pages import sign_in
 from keyturn.web.pages.visit import see_other
@@ -23,7 +23,7 @@ def show(visit: Visit) -> Response:
     login = cli_login.shown(visit.face.env, visit.params["secret"])
     if visit.account is None:
         return sign_in.form(visit, path)
-    seconds = login.asked_life or policy.LIVES[Kind.LOGIN].default
+    seconds = login.asked_life or visit.face.env.policy.lives[Kind.LOGIN].default
     assert seconds is not None
     ago = round((visit.now - login.created_at) / timedelta(seconds=1))
     shown = {

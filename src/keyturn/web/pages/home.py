@@ -39,7 +39,9 @@ def _session(visit: Visit, found: Credential) -> dict[str, Any]:
     return {
         "description": grant.description,
         "kind_words": policy.LIVES[grant.kind].noun,
-        "life": lifecycle.told_at_birth(grant.kind, grant.expires_at, visit.now),
+        "life": lifecycle.told_at_birth(
+            grant.kind, grant.expires_at, visit.now, visit.face.env.policy, created_at=grant.created_at
+        ),
         "address": grant.address,
         "last_used_words": f"since {grant.created_at:%d %b %Y, %H:%M} UTC",
         "current": visit.principal is not None and grant.id == visit.principal.grant_id,
