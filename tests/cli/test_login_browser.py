@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
 import sys
 import termios
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,6 +50,7 @@ def address_in(login: pexpect.spawn[str]) -> str:
 
 def test_the_dialogue_of_a_login(terminal: Terminal, keyturn: Cli, account: Account, opened: Path) -> None:
     login = terminal("login", env=with_browser(opened))
+    login.logfile_read = heard = io.StringIO()
     login.expect_exact(PROMPT)
     assert not opened.exists()
     login.send("x")
@@ -55,6 +58,8 @@ def test_the_dialogue_of_a_login(terminal: Terminal, keyturn: Cli, account: Acco
     login.expect_exact("If browser does not open, visit")
     address = address_in(login)
     login.expect_exact("keyturn: Waiting for login... ")
+    while not opened.exists():
+        time.sleep(0.01)
     decide(address, account)
     login.expect_exact("done")
     login.expect_exact("Logging in... done")
@@ -63,6 +68,7 @@ def test_the_dialogue_of_a_login(terminal: Terminal, keyturn: Cli, account: Acco
     assert code == 0
     assert "This login expires in 365 days" in rest
     assert opened.read_text() == address
+    assert "NOISE" not in heard.getvalue()
     assert keyturn("whoami").out == f"{account.email}\n"
 
 

@@ -90,6 +90,13 @@ def test_the_server_of_a_login_is_remembered(
     assert nowhere("whoami").out == f"{account.email}\n"
 
 
+def test_a_server_that_the_variable_names_is_not_remembered(
+    keyturn: Cli, keyturn_at: Callable[[str], Cli], account: Account
+) -> None:
+    keyturn.log_in(account)
+    assert "not logged in to heroku.com" in keyturn_at("")("auth:token").err
+
+
 def test_a_login_with_the_variable_set_is_stored_and_told_what_still_wins(
     keyturn: Cli, account: Account, home: Path
 ) -> None:

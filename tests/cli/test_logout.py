@@ -91,6 +91,7 @@ def test_a_logout_out_of_reach_is_completed_by_the_next_command_that_reaches_the
     keyturn = keyturn_at(fresh_server.url)
     keyturn.log_in(account)
     token = keyturn("auth:token").out.strip()
+    other = {"HEROKU_API_KEY": keyturn("authorizations:create", "-S").out}
     fresh_server.process.terminate()
     fresh_server.process.wait()
     done = keyturn("logout")
@@ -101,7 +102,7 @@ def test_a_logout_out_of_reach_is_completed_by_the_next_command_that_reaches_the
     fresh_server.start(fresh_server.port)
     with Client(fresh_server.url, token) as client:
         assert client.account().email == account.email  # nobody has told the server yet
-        keyturn.log_in(account)
+        assert keyturn("whoami", env=other).out == f"{account.email}\n"
         with pytest.raises(Unauthorized) as refused:
             client.account()
     assert refused.value.reason == "logged_out"

@@ -77,6 +77,13 @@ def test_no_login_is_4_with_the_command_for_that_very_server(keyturn_nowhere: Cl
     assert keyturn_nowhere("auth:token", "--host", "other.example").out == ""
 
 
+def test_the_variable_that_is_often_meant_is_told_of(keyturn_at: Callable[[str], Cli]) -> None:
+    done = keyturn_at(NOWHERE)("auth:token", env={"HEROKU_API_TOKEN": TOKEN})
+    assert done.code == 4
+    assert "HEROKU_API_TOKEN is set; the name that counts is HEROKU_API_KEY" in done.err
+    assert TOKEN not in done.err
+
+
 def test_a_pipe_is_never_given_a_dialogue(keyturn_at: Callable[[str], Cli], home: Path) -> None:
     shell = keyturn_at(NOWHERE)
     script = home / "caller"
@@ -149,6 +156,16 @@ def test_status_tells_of_another_servers_token_on_the_same_name(keyturn_at: Call
         (".netrc: machine localhost", "it holds the token of a server on another port")
     ]
     assert keyturn_at(NOWHERE)("auth:status").code == 4
+
+
+def test_status_tells_of_a_netrc_that_cannot_be_read(keyturn_at: Callable[[str], Cli], home: Path) -> None:
+    (home / ".netrc").mkdir()
+    done = keyturn_at(NOWHERE)("auth:status", env={"HEROKU_API_KEY": "given"})
+    assert done.code == 0
+    assert "HEROKU_API_KEY does not need it" in done.out
+    done = keyturn_at(NOWHERE)("auth:status")
+    assert (done.out, done.code) == ("", 1)
+    assert ".netrc" in done.err
 
 
 def test_status_never_shows_a_token(keyturn_nowhere: Cli) -> None:

@@ -64,8 +64,8 @@ def test_what_names_no_host_is_refused(text: str) -> None:
     [
         ("a.example", "b.example", "c.example", "a.example", "--host"),
         (None, "b.example", "c.example", "b.example", "HEROKU_HOST"),
-        (None, "", "c.example", "c.example", "the last login"),
-        (None, " ", "c.example", "c.example", "the last login"),
+        (None, "", "c.example", "c.example", "the last login --host"),
+        (None, " ", "c.example", "c.example", "the last login --host"),
         (None, "", None, "heroku.com", "the default"),
     ],
 )

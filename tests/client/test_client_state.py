@@ -83,6 +83,13 @@ def test_an_email_cannot_forge_a_line(folder: Path) -> None:
     assert (known.chosen, list(known.logins)) == (HOST, [HOST])
 
 
+def test_a_login_may_leave_the_choice_as_it_is() -> None:
+    state.remember(os.environ, "a.example", secret(1), email="a@example.com", expires_at=None)
+    state.remember(os.environ, "b.example", secret(2), email="b@example.com", expires_at=None, choose=False)
+    known = state.read(os.environ)
+    assert (known.chosen, sorted(known.logins)) == ("a.example", ["a.example", "b.example"])
+
+
 def test_a_queued_revocation_stays_until_it_is_settled_or_too_old(folder: Path) -> None:
     for number, at in [(1, 0), (2, 6 * DAY), (3, 7 * DAY)]:
         state.queue_revocation(os.environ, HOST, secret(number), at)

@@ -98,7 +98,6 @@ class Server:
         if self._logged_in_now or not is_interactive():
             raise why
         self._logged_in_now = True
-        say.line("")
         say.failure(why.message)
         from keyturn.cli.login import log_in
 

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 _TOPICS = (
     ("Logging in", "auth:"),
-    ("Tokens for production and tools", "authorizations"),
+    ("Tokens for production and tools", ("authorizations", "policy")),
     ("Logins elsewhere", "sessions"),
     ("SSH keys", "keys"),
     ("Running a server", ("serve", "admin")),
+    ("More", ""),  # whatever no topic above has
 )
 
 
@@ -33,17 +34,16 @@ def run(words: Sequence[str]) -> int:
             return code
     short = {command: alias for alias, command in ALIASES.items() if ":" not in alias and not alias.startswith("-")}
     lines = ["Log in to a Keyturn server, hold its tokens, and run one.", "", "usage: keyturn COMMAND [OPTIONS]"]
+    left = [name for name in COMMANDS if name != "help"]
     for topic, prefix in _TOPICS:
-        lines += ["", topic]
-        lines += [
-            f"  {short.get(name, name):24}{summary}"
-            for name, (_, _, summary) in COMMANDS.items()
-            if name.startswith(prefix)
-        ]
+        listed = [name for name in left if name.startswith(prefix)]
+        left = [name for name in left if name not in listed]
+        if listed:
+            lines += ["", topic, *(f"  {short.get(name, name):24}{COMMANDS[name][2]}" for name in listed)]
     lines += [
         "",
         "One command's options: keyturn help COMMAND. topic:verb may be written topic verb.",
-        "The server: --host, else HEROKU_HOST, else that of the last login. The token: HEROKU_API_KEY, else netrc.",
+        "The server: --host, else HEROKU_HOST, else that of the last login --host. The token: HEROKU_API_KEY, else netrc.",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0

@@ -21,9 +21,12 @@ def chosen_host(flag: str | None) -> Host:
 def not_logged_in(host: Host) -> NotLoggedIn:
     """The error for want of a token, with the command that mends it."""
     chosen = hosts.choose(None, os.environ, state.read(os.environ).chosen)[0]
-    return NotLoggedIn(
+    error = NotLoggedIn(
         f"not logged in to {host.label}", "keyturn login" + ("" if host == chosen else f" --host {host.text}")
     )
+    if os.environ.get("HEROKU_API_TOKEN"):
+        error.add_note(f"HEROKU_API_TOKEN is set; the name that counts is {VARIABLE}")
+    return error
 
 
 def unset_variable() -> str:

@@ -41,7 +41,8 @@ def run(words: Sequence[str]) -> int:
 
     parser = Parser(
         "auth:login",
-        "Log in and store the token in netrc, for keyturn, curl -n, git and the Heroku CLI. The server is remembered.",
+        "Log in and store the token in netrc, for keyturn, curl -n, git and the Heroku CLI.\n"
+        "A server named with --host is the one from then on.",
         epilog="Without a terminal, `keyturn login -i` reads the e-mail and the password from two lines of its input.",
     )
     parser.add_argument(
@@ -51,12 +52,17 @@ def run(words: Sequence[str]) -> int:
         "-e", "--expires-in", type=positive, metavar="SECONDS", help="let the login end earlier than the server would"
     )
     options = parser.parse(words)
-    log_in(chosen_host(options.host), by_password=options.interactive, expires_in=options.expires_in)
+    log_in(
+        chosen_host(options.host),
+        by_password=options.interactive,
+        expires_in=options.expires_in,
+        choose=options.host is not None,
+    )
     return 0
 
 
-def log_in(host: Host, *, by_password: bool = False, expires_in: int | None = None) -> Credential:
-    """Get a token for ``host``, store it, and give it."""
+def log_in(host: Host, *, by_password: bool = False, expires_in: int | None = None, choose: bool = False) -> Credential:
+    """Get a token for ``host``, store it, and give it. ``choose``: talk to this host from now on."""
     if host.scheme == "http" and not host.loopback:
         say.warn(f"{host.text} is not https: whoever is on the way can read the password and the token")
     if by_password:
@@ -65,7 +71,7 @@ def log_in(host: Host, *, by_password: bool = False, expires_in: int | None = No
         from keyturn.cli.login_browser import obtain
     new = obtain(host, expires_in)
     with say.doing("Logging in"):
-        credential = _store(host, new)
+        credential = _store(host, new, choose=choose)
     say.data(f"Logged in as {new.email}")
     if new.life:
         say.note(f"This login {new.life}" if new.life[0].islower() else new.life)
@@ -99,7 +105,7 @@ def description() -> str:
     return say.clean(f"Keyturn CLI login from {socket.gethostname() or 'an unnamed machine'}")[:200]
 
 
-def _store(host: Host, new: NewLogin) -> Credential:
+def _store(host: Host, new: NewLogin, *, choose: bool) -> Credential:
     try:
         path, entries = credentials.netrc_entries(os.environ)
         machines, foreign = credentials.machines_to_write(entries, host)
@@ -116,7 +122,7 @@ def _store(host: Host, new: NewLogin) -> Credential:
     for warning in warnings:
         say.warn(warning)
     try:
-        state.remember(os.environ, host.text, new.token, email=new.email, expires_at=new.expires_at)
+        state.remember(os.environ, host.text, new.token, email=new.email, expires_at=new.expires_at, choose=choose)
     except OSError as wrong:
         say.warn(
             f"cannot remember the server in {wrong.filename}: {wrong.strerror}; name it with HEROKU_HOST={host.text}"

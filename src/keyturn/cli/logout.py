@@ -111,10 +111,9 @@ def _tell_of_no_login(connection: Transport, credential: Credential, said: list[
 
 
 def _queue(host: Host, credential: Credential, why: ConnectionFailed | ApiError) -> str:
+    said = why.message.rstrip(".")
     try:
         state.queue_revocation(os.environ, host.text, credential.token, int(time.time()))
     except OSError as wrong:
-        return (
-            f"{why.message}. It was removed here alone, and cannot be ended later ({wrong.filename}: {wrong.strerror})"
-        )
-    return f"{why.message}. It was removed here; the server is told by the next keyturn command that reaches it within 7 days"
+        return f"{said}. It was removed here alone, and cannot be ended later ({wrong.filename}: {wrong.strerror})"
+    return f"{said}. It was removed here; the server is told by the next keyturn command that reaches it within 7 days"

@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
             self.add_argument(
                 "--host",
                 metavar="HOST",
-                help="the server: example.com, or http://localhost:8420 (default: HEROKU_HOST, else the last login's)",
+                help="the server: example.com, or http://localhost:8420 (default: HEROKU_HOST, else the last login --host)",
             )
         if json:
             self.add_argument("-j", "--json", action="store_true", help=json)

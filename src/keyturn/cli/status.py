@@ -8,7 +8,7 @@ import time
 from keyturn.cli import say
 from keyturn.cli.here import not_logged_in
 from keyturn.client import credentials, hosts, state
-from keyturn.client.errors import Unauthorized
+from keyturn.client.errors import StorageFailed, Unauthorized
 from keyturn.core import token as grammar
 
 TYPE_CHECKING = False
@@ -77,8 +77,15 @@ def survey(host: Host, environ: Mapping[str, str], hint: Known | None) -> tuple[
         sources.append(Source(credentials.VARIABLE, winner.token, None, "wins", _expiry(hint, winner.token)))
     elif credentials.VARIABLE in environ:
         sources.append(Source(credentials.VARIABLE, None, None, "it is set but empty, and counts as not set"))
-    path, entries = credentials.netrc_entries(environ)
-    stored = credentials.from_netrc(host, environ)
+    try:
+        path, entries = credentials.netrc_entries(environ)
+        stored = credentials.from_netrc(host, environ)
+    except StorageFailed as wrong:
+        if winner is None:
+            raise
+        return winner, [*sources, Source("netrc", None, None, f"{wrong}; {credentials.VARIABLE} does not need it")]
+    if os.path.exists(f"{path}.gpg"):
+        path += ".gpg"
     stored_wins = winner is None
     winner = winner or stored
     seen: set[str] = set()

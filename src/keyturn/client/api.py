@@ -25,7 +25,7 @@ class Client:
     """A Keyturn server, as one account sees it.
 
     ``host`` is as for ``keyturn --host`` (``example.com``, ``http://localhost:8420``); by default HEROKU_HOST, else
-    the host of the last ``keyturn login``. ``token`` is by default HEROKU_API_KEY, else the one of that host in
+    that of the last ``keyturn login --host``. ``token`` is by default HEROKU_API_KEY, else the one of that host in
     netrc. ``timeout`` is in seconds. Not for use by several threads at once: the connection is kept open. Close it
     with ``close`` or ``with``.
 
@@ -121,8 +121,7 @@ class Client:
 
 
 class Authorizations:
-    """Tokens made for something, with the logins and the API key among them. An id of ``~`` is the account's API key.
-    """
+    """Tokens made for something, with the logins and the API key among them. An id of ``~`` is the account's API key."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -125,14 +125,14 @@ def _split_port(rest: str) -> tuple[str, int | None]:
 
 
 def choose(flag: str | None, environ: Mapping[str, str], remembered: str | None) -> tuple[Host, str]:
-    """The host to talk to, and what named it: ``--host``, ``HEROKU_HOST``, the last login, or the default.
+    """The host to talk to, and what named it: ``--host``, ``HEROKU_HOST``, the last ``login --host``, or the default.
 
     Raises HostError, whose message begins with what named the bad one.
     """
     for text, source in (
         (flag, "--host"),
         (environ.get("HEROKU_HOST", "").strip(), "HEROKU_HOST"),
-        (remembered, "the last login"),
+        (remembered, "the last login --host"),
         (DEFAULT, "the default"),
     ):
         if text or (text is not None and source == "--host"):

@@ -45,7 +45,7 @@ class Known:
 
 
 class State:
-    """``chosen``: the host of the last login, or None. ``logins``: by the host's text."""
+    """``chosen``: the host that the last ``login --host`` named, or None. ``logins``: by the host's text."""
 
     __slots__ = ("chosen", "logins")
 
@@ -86,11 +86,14 @@ def read(environ: Mapping[str, str]) -> State:
     return state
 
 
-def remember(environ: Mapping[str, str], host: str, token: str, *, email: str, expires_at: int | None) -> None:
-    """Note a new login and choose its host. Raises OSError."""
+def remember(
+    environ: Mapping[str, str], host: str, token: str, *, email: str, expires_at: int | None, choose: bool = True
+) -> None:
+    """Note a new login, and unless told otherwise choose its host for the time to come. Raises OSError."""
     with _locked(environ) as where:
         state = read(environ)
-        state.chosen = host
+        if choose:
+            state.chosen = host
         state.logins[host] = Known(email, grammar.kind_of(token) or "login", expires_at, mark(token))
         _write_hosts(where, state)
 
