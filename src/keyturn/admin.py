@@ -15,11 +15,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keyturn import settings
-from keyturn.actions import accounts
+from keyturn import post_settings, settings
+from keyturn.actions import accounts, outbox
 from keyturn.actions.env import By, Problem
 from keyturn.cli import policy as show_policy
 from keyturn.core import overrides, published
+from keyturn.core.notice_text import iso
 from keyturn.serve import environment
 from keyturn.store import migrate, sql
 from keyturn.store.interface import Unavailable
@@ -80,6 +81,9 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the store to this version's schema")
     check = commands.add_parser("check", help="look for damage and for files that others can read")
     check.add_argument("--json", action="store_true")
+    outgoing = commands.add_parser("outbox", help="list the latest mails and webhooks, or show one with its text")
+    outgoing.add_argument("id", nargs="?", metavar="ID")
+    outgoing.add_argument("--json", action="store_true")
     rules = commands.add_parser("policy", help="show the policy in force, or check a file of overrides")
     rules.add_argument("--json", action="store_true")
     rules.add_argument("--check", type=Path, metavar="FILE", help="say what is wrong with FILE; changes nothing")
@@ -111,15 +115,18 @@ def main(argv: Sequence[str]) -> int:
             return _backup(path, asked.file)
         if asked.command == "check":
             return _check(url, path, as_json=asked.json)
-        env = environment(url, rules=settings.rules(asked.data, asked.policy))
+        post = post_settings.read(os.environ).post(os.environ.get("KEYTURN_PUBLIC_URL", "").rstrip("/"))
+        env = environment(url, rules=settings.rules(asked.data, asked.policy), post=post)
         try:
+            if asked.command == "outbox":
+                return _outbox(env, asked.id, as_json=asked.json)
             return _on_accounts(env, asked)
         finally:
             env.store.close()
     except overrides.BadPolicy as wrong:
         print(settings.refused("keyturn admin", wrong), file=sys.stderr)
         return 2
-    except (Problem, Failed, migrate.Newer) as fault:
+    except (Problem, Failed, migrate.Newer, post_settings.BadSetting) as fault:
         print(f"keyturn admin: {fault}", file=sys.stderr)
     except (Unavailable, OSError, sqlite3.Error) as fault:
         print(f"keyturn admin: the store or the file cannot be used: {fault}", file=sys.stderr)
@@ -172,6 +179,32 @@ def _policy(asked: argparse.Namespace) -> int:
         print(f"{asked.check} is good.", file=sys.stderr)
     else:
         show_policy.show(table)
+    return 0
+
+
+def _outbox(env: Env, identity: str | None, *, as_json: bool) -> int:
+    found = [item for item in outbox.listed(env) if identity in (None, item.id)]
+    if identity is not None and not found:
+        raise Failed(f"there is no {identity} among the latest; to list them: keyturn admin outbox")
+    if as_json:
+        rows = [
+            {
+                "id": item.id, "channel": item.channel, "recipient": item.recipient, "subject": item.subject, "body": item.body,
+                "state": outbox.state(item), "created_at": iso(item.created_at), "attempts": item.attempts,
+                "next_at": item.next_at and iso(item.next_at), "sent_at": item.sent_at and iso(item.sent_at), "error": item.error,
+            }
+            for item in found
+        ]  # fmt: skip
+        print(json.dumps(rows, indent=2))
+        return 0
+    for item in found:
+        why = f" ({item.error})" if item.error else ""
+        print(f"{iso(item.created_at)}  {item.id}  {item.channel} to {item.recipient}: {outbox.state(item)}{why}")
+        print(f"    {item.subject}")
+        if identity is not None:
+            print("\n" + (item.body or "The text was removed once it was sent."))
+    if not found:
+        print("The outbox is empty.", file=sys.stderr)
     return 0
 
 

@@ -16,7 +16,7 @@ import uvicorn
 from keyturn import settings as configuration
 from keyturn import workers
 from keyturn.actions import accounts
-from keyturn.actions.env import Env, Limits
+from keyturn.actions.env import Env, Limits, Post
 from keyturn.actions.refusals import Refusals
 from keyturn.adapters.passwords import Argon2Passwords
 from keyturn.core import policy
@@ -48,10 +48,12 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def environment(database_url: str, limits: Limits | None = None, rules: Policy = policy.DEFAULT) -> Env:
-    """An Env over the real outside. ``rules``: the policy in force."""
+def environment(
+    database_url: str, limits: Limits | None = None, rules: Policy = policy.DEFAULT, post: Post | None = None
+) -> Env:
+    """An Env over the real outside. ``rules``: the policy in force; ``post``: how mails and webhooks leave."""
     store = sql.SqlStore(sql.engine_for(database_url))
-    return Env(store, clock, secrets.token_bytes, Argon2Passwords(), limits or Limits(), rules)
+    return Env(store, clock, secrets.token_bytes, Argon2Passwords(), limits or Limits(), rules, post or Post())
 
 
 def prepare(settings: Settings) -> str | None:
@@ -122,8 +124,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"keyturn is ready at {url}", flush=True)
 
     def work(ready: Callable[[], None]) -> None:
-        env = environment(settings.database_url, Limits(settings.rate_limit), settings.rules)
-        face = Face(env, url, *limits, Refusals(), report_limit)
+        env = environment(settings.database_url, Limits(settings.rate_limit), settings.rules, settings.post.post(url))
+        face = Face(env, url, *limits, Refusals(), report_limit, upkeep_every=settings.upkeep_seconds)
         config = uvicorn.Config(
             app.build(face), http="auto", loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,
             log_config=None, timeout_graceful_shutdown=GRACE, proxy_headers=settings.trusted_proxies is not None,

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from keyturn import post_settings
 from keyturn.core import overrides, policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyturn.core.policy import Policy
+    from keyturn.post_settings import PostSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,10 @@ class Settings:
     trusted_proxies: str | None
     rules: Policy
     """The policy in force."""
+    post: PostSettings
+    """How mails and webhooks leave."""
+    upkeep_seconds: int
+    """Between two looks for what expires or expired."""
 
 
 def database_url(data: Path) -> str:
@@ -141,7 +147,18 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         default=default("TRUSTED_PROXIES"),
         help="addresses of proxies whose X-Forwarded-For is believed, separated by commas",
     )
+    made.add_argument(
+        "--upkeep-seconds",
+        type=_seconds,
+        metavar="N",
+        default=default("UPKEEP_SECONDS", "30"),
+        help="seconds between two looks for what expires and is to be told (default: 30)",
+    )
     add_policy(made, environ)
+    made.epilog = (
+        "Mails and webhooks are set up in the environment alone: KEYTURN_SMTP_URL, KEYTURN_MAIL_FROM, "
+        "KEYTURN_WEBHOOK_URL and KEYTURN_WEBHOOK_SECRET."
+    )
     return made  # fmt: skip
 
 
@@ -155,6 +172,10 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     if not url.startswith("sqlite:///"):
         flags.error("argument --database-url: this version keeps its store in SQLite: sqlite:///FILE")
     try:
+        post = post_settings.read(environ)
+    except post_settings.BadSetting as wrong:
+        flags.error(str(wrong))
+    try:
         in_force = rules(found.data, found.policy)
     except overrides.BadPolicy as wrong:
         sys.stderr.write(refused("keyturn serve", wrong) + "\n")
@@ -162,7 +183,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     return Settings(
         data=found.data, bind=found.bind, port=found.port, ssh_port=found.ssh_port, database_url=url, public_url=found.public_url,
         workers=found.workers, rate_limit=found.rate_limit, trusted_proxies=found.trusted_proxies,
-        rules=in_force,
+        rules=in_force, post=post, upkeep_seconds=found.upkeep_seconds,
     )  # fmt: skip
 
 
@@ -182,6 +203,10 @@ def _positive(text: str) -> int:
 
 def _count(text: str) -> int:
     return _number(text, 0, 10**9, "a number of requests (0: no limit)")
+
+
+def _seconds(text: str) -> int:
+    return _number(text, 1, 3600, "a number of seconds from 1 to 3600")
 
 
 def _url(text: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from keyturn.core.credential import Deny, Principal
     from keyturn.core.policy import Policy
-    from keyturn.store.interface import Store
+    from keyturn.store.interface import Outgoing, Store
 
 
 class Passwords(Protocol):
@@ -25,6 +25,30 @@ class Passwords(Protocol):
         ...
 
     def outdated(self, hashed: str) -> bool: ...
+
+
+class Undelivered(Exception):
+    """A mail or webhook did not get there now; the message says why, without secrets. Trying again is right."""
+
+
+class Courier(Protocol):
+    """Takes mails, or webhooks, to where they go."""
+
+    def send(self, item: Outgoing, now: datetime) -> None:
+        """Returns once the other side has taken it over. Raises Undelivered."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """How mails and webhooks leave; None: that way is not configured."""
+
+    mail: Courier | None = None
+    webhook: Courier | None = None
+    webhook_host: str = ""
+    """Whom webhooks go to, as lists show it."""
+    public_url: str = ""
+    """Where people reach the server, for links in mails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +72,8 @@ class Env:
     limits: Limits = field(default_factory=Limits)
     policy: Policy = field(default_factory=lambda: policy.DEFAULT)
     """The rules in force."""
+    post: Post = field(default_factory=Post)
+    """How mails and webhooks leave."""
 
     def new_id(self) -> str:
         """A UUIDv7 [RFC 9562 5.7]: ids sort in the order of making, which keeps indexes and pages in order too."""

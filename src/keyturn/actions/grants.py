@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from keyturn.actions import audit
+from keyturn.actions import audit, notices
 from keyturn.actions.env import Invalid
 from keyturn.core import lifecycle, policy, token
 from keyturn.core.credential import Grant, Token
@@ -186,4 +186,5 @@ def end(
             ended=ending.grant.id,
             event=event,
         )
+    notices.tell_endings(env, tx, endings)
     return endings

@@ -14,6 +14,7 @@ from keyturn.web import call, refuse
 from keyturn.web.answer import iso
 from keyturn.web.limits import Limit
 from keyturn.web.offload import Offload
+from keyturn.web.upkeep import EVERY
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,6 +47,8 @@ class Face:
     offload: Offload = field(default_factory=Offload)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server begins to stop: whoever waits for long gives up then."""
+    upkeep_every: float = EVERY
+    """Seconds between two looks for what is due by the clock."""
 
     @property
     def https(self) -> bool:

@@ -12,6 +12,7 @@ from keyturn.core import policy
 from keyturn.store.interface import Unavailable
 from keyturn.web.answer import Answer
 from keyturn.web.call import send_answer
+from keyturn.web.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -44,10 +45,13 @@ async def upkeep(face: Face) -> AsyncIterator[None]:
     """Runs the jobs while the application runs; what was counted in memory is written once more at its end."""
     counted = (_Job(5, "refused requests", _refusals), _Job(policy.USES_WRITTEN_EVERY, "uses of tokens", _uses))
     tasks = [asyncio.create_task(job.repeat(face)) for job in counted]
+    clockwork = Upkeep(face.env, face.upkeep_every)
+    clockwork.start()
     try:
         yield
     finally:
         face.stopping.set()
+        await asyncio.to_thread(clockwork.stop)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,98 @@
+"""The upkeep: what is to be done by the clock and not by a request. A thread of each worker.
+
+Every job may run in several workers at once; the store's transactions see to it that nothing happens twice. The thread
+is the process' own (a daemon): a mail server that hangs must not keep the server from stopping.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from keyturn.actions import notices, outbox, overlap
+from keyturn.store.interface import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keyturn.actions.env import Env
+
+log = logging.getLogger("keyturn.upkeep")
+
+EVERY: Final = 30.0
+"""Seconds between two looks for what is due, by default."""
+SEND_EVERY: Final = 5.0
+FORGET_EVERY: Final = 3600.0
+STOP: Final = 3.0
+"""Seconds that a job under way is given when the server stops."""
+
+
+class Job(NamedTuple):
+    """``run`` every so many seconds."""
+
+    name: str
+    every: float
+    run: Callable[[Env], object]
+
+
+def forget_dead(env: Env) -> int:
+    """Forgets credentials that died longer ago than the policy keeps them; how many."""
+    count = 0
+    while True:
+        with env.store.writing() as tx:
+            some = tx.forget_grants(env.clock() - timedelta(seconds=env.policy.retention))
+        count += some
+        if not some:
+            return count
+
+
+def jobs(every: float = EVERY) -> tuple[Job, ...]:
+    """All of them; the expiries are told of before the outbox is emptied."""
+    return (
+        Job("notices", every, notices.due),
+        Job("overlaps", every, overlap.end_overlaps),
+        Job("outbox", min(every, SEND_EVERY), outbox.send_due),
+        Job("forgetting the dead", FORGET_EVERY, forget_dead),
+        Job("forgetting what was sent", FORGET_EVERY, outbox.forget),
+    )
+
+
+class Upkeep:
+    """Runs the jobs, one after the other, until it is stopped. A job that fails is logged and tried at its next turn."""
+
+    def __init__(self, env: Env, every: float = EVERY) -> None:
+        self._env = env
+        self._jobs = jobs(every)
+        self._next = dict.fromkeys(range(len(self._jobs)), 0.0)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keyturn-upkeep", daemon=True)
+
+    def start(self) -> None:
+        """Begins, at once with everything."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Lets the job under way finish, if it is quick."""
+        self._stopping.set()
+        self._thread.join(STOP)
+
+    def turn(self, now: float) -> float:
+        """Runs what is due at ``now`` (seconds of a steady clock); returns when the next is."""
+        for number, job in enumerate(self._jobs):
+            if self._next[number] <= now and not self._stopping.is_set():
+                self._next[number] = now + job.every
+                try:
+                    job.run(self._env)
+                except Unavailable as fault:
+                    log.warning("%s: the store does not answer: %s", job.name, fault)
+                except Exception:
+                    log.exception("%s", job.name)
+        return min(self._next.values())
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            following = self.turn(time.monotonic())
+            self._stopping.wait(max(following - time.monotonic(), 0.05))
