@@ -136,11 +136,8 @@ class Changed:
     """The new API key, where a password change ended the old one."""
 
 
-def update(env: Env, by: By, principal: Principal, changes: dict[str, object]) -> Account:
-    """Changes name, allow_tracking and beta, which need no password; what else ``changes`` has is left alone.
-
-    Raises Invalid; then nothing was changed.
-    """
+def clean_changes(changes: dict[str, object]) -> dict[str, object]:
+    """What of ``changes`` needs no password: name, allow_tracking and beta, to be stored as they are. Raises Invalid."""
     wanted: dict[str, object] = {}
     if "name" in changes:
         wanted["name"] = clean_name(changes["name"])
@@ -149,6 +146,15 @@ def update(env: Env, by: By, principal: Principal, changes: dict[str, object]) -
             if not isinstance(changes[flag], bool):
                 raise Invalid(flag, f"{flag} must be true or false")
             wanted[flag] = changes[flag]
+    return wanted
+
+
+def update(env: Env, by: By, principal: Principal, changes: dict[str, object]) -> Account:
+    """Changes what needs no password (clean_changes); what else ``changes`` has is left alone.
+
+    Raises Invalid; then nothing was changed.
+    """
+    wanted = clean_changes(changes)
     with env.store.writing() as tx:
         if wanted:
             tx.change_account(principal.account_id, **wanted, updated_at=env.clock())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from keyturn.actions import accounts, preview
+from keyturn.actions.env import Invalid
 from keyturn.core.policy import Event
 from keyturn.web import render
 from keyturn.web.answer import Answer
@@ -32,25 +33,27 @@ def rate_limit(face: Face) -> Callable[[Call], Answer]:
 
 def update(call: Call) -> Answer:
     """PATCH /account: name, allow_tracking, beta; with ``password`` also the e-mail, or the password to
-    ``new_password``.
+    ``new_password``. Whatever is wrong with any of them is found before anything changes.
     """
-    if is_secured(call.body):
-        return _update_secured(call)
-    return Answer(render.account(accounts.update(call.env, call.by, call.principal, call.body)))
+    body, current = call.body, call.body.get("password")
+    others = accounts.clean_changes(body)
+    email = body.get("email") if body.get("email") != call.principal.email else None
+    ended: dict[str, Any] = {}
+    if body.get("new_password") is not None:
+        if email is not None:
+            raise Invalid("email", "change the e-mail address and the password in two requests")
+        changed = change_password(call, current)
+        if not others:
+            return changed
+        ended = {name: changed.body[name] for name in ("ended", "api_key") if name in changed.body}
+    elif email is not None:
+        accounts.change_email(call.env, call.by, call.principal, current_password=current, email=email)
+    return Answer(render.account(accounts.update(call.env, call.by, call.principal, body)) | ended)
 
 
 def is_secured(body: dict[str, Any]) -> bool:
     """Whether a PATCH changes what takes the current password."""
-    return body.get("password") is not None and bool(body.get("new_password") or body.get("email"))
-
-
-def _update_secured(call: Call) -> Answer:
-    body, by, principal = call.body, call.by, call.principal
-    if body.get("new_password") is not None:
-        return change_password(call, body["password"])
-    if body.get("email") is not None:
-        accounts.change_email(call.env, by, principal, current_password=body["password"], email=body["email"])
-    return Answer(render.account(accounts.update(call.env, by, principal, call.body)))
+    return body.get("new_password") is not None or body.get("email") is not None
 
 
 def change_password(call: Call, current: object = None) -> Answer:
