@@ -95,7 +95,7 @@ def test_over_tls_browsers_are_told_to_stay_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "resource"),
-    [("GET", "/nothing", "route"), ("GET", "/oauth/authorizations/", "route"), ("POST", "/oauth/clients", "route")],
+    [("GET", "/nothing", "route"), ("GET", "/oauth/authorizations/", "route"), ("POST", "/oauth/nothing", "route")],
 )
 def test_a_path_that_there_is_not_is_told_in_json(method: str, path: str, resource: str, client: Client) -> None:
     reply = client.request(method, path)
