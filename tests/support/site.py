@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tests.support.asgi import Client, Reply
 from tests.support.world import EMAIL, PASSWORD, World
 
+from keyturn.actions import uses
 from keyturn.actions.refusals import Refusals
 from keyturn.web import app
 from keyturn.web.face import Face
@@ -54,6 +55,10 @@ class Site(World):
         self.runner.close()
         self.face.offload.close()
         super().close()
+
+    def write_uses(self) -> None:
+        """Writes what was counted of the uses of tokens, as the upkeep does every few seconds."""
+        uses.write(self.env, self.face.uses.take())
 
     def login(self, account: Account | None = None) -> str:
         """The secret of a login; makes the account when none is given."""

@@ -60,13 +60,15 @@ def with_tokens(tx: Tx, found: Sequence[Grant]) -> list[Credential]:
     clients = {client_id: tx.client(client_id) for client_id in set(of_clients.values())}
     made = []
     for grant in found:
-        tokens = living.get(grant.id) or [newest[grant.id]]
-        overlap = tokens[-2] if len(tokens) > 1 and tokens[-2].idle_limit is not None else None
+        tokens = living.get(grant.id, [])
+        retired = [token for token in tokens if token.idle_limit is not None]
+        current = [token for token in tokens if token.idle_limit is None] or retired or [newest[grant.id]]
+        overlap = retired[-1] if retired and retired[-1] is not current[-1] else None
         made.append(
             Credential(
                 grant,
-                tokens[-1],
-                uses=uses.get(tokens[-1].id, []),
+                current[-1],
+                uses=uses.get(current[-1].id, []),
                 overlap=overlap,
                 overlap_uses=uses.get(overlap.id, []) if overlap else [],
                 ended_by=emails.get(grant.ended_by) if grant.ended_by else None,
@@ -148,7 +150,14 @@ def add_token(env: Env, tx: Tx, grant: Grant, *, role: str = "access") -> tuple[
 
 
 def would_end(
-    env: Env, tx: Tx, by: By, event: Event, account_id: str, *, target: str | None = None, among: list[Grant] | None = None
+    env: Env,
+    tx: Tx,
+    by: By,
+    event: Event,
+    account_id: str,
+    *,
+    target: str | None = None,
+    among: list[Grant] | None = None,
 ) -> list[lifecycle.Ending]:
     """What ``end`` would end, by the same function; changes nothing.
 
@@ -161,7 +170,14 @@ def would_end(
 
 
 def end(
-    env: Env, tx: Tx, by: By, event: Event, account_id: str, *, target: str | None = None, among: list[Grant] | None = None
+    env: Env,
+    tx: Tx,
+    by: By,
+    event: Event,
+    account_id: str,
+    *,
+    target: str | None = None,
+    among: list[Grant] | None = None,
 ) -> list[lifecycle.Ending]:
     """Lets ``event`` happen to the account: stamps what the policy says dies, with an audit event for each.
 

@@ -9,6 +9,7 @@ from keyturn.actions.env import Invalid
 from keyturn.core.policy import Event
 from keyturn.web import render
 from keyturn.web.answer import Answer
+from keyturn.web.api.authorizations import renderer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,9 +63,7 @@ def change_password(call: Call, current: object = None) -> Answer:
     When the change ended the API key, the answer has the new one under ``api_key``: this once, and nowhere later.
     """
     if call.dry_run:
-        owner = accounts.info(call.env, call.principal)
-        seen = preview.preview(call.env, call.by, Event.PASSWORD_CHANGE)
-        return Answer(render.Render(call.env, owner, call.principal).preview(seen))
+        return Answer(renderer(call).preview(preview.preview(call.env, call.by, Event.PASSWORD_CHANGE)))
     changed = accounts.change_password(
         call.env,
         call.by,
