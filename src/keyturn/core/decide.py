@@ -71,11 +71,16 @@ def authorize(principal: Principal, permission: str) -> Deny | None:
     if needed.isdisjoint(principal.scopes):
         return short_of(principal, tuple(name for name in scope.SCOPES if name in needed))
     if principal.read_only and permission not in scope.READING:
-        assert principal.expires_at is not None
-        reason, life = reasons.FORBIDDEN["read_only_before_expiry"], policy.LIVES[Kind(principal.kind)]
-        sentence = reason.sentence.format(what=f"This {life.noun}", when=in_words(principal.expires_at))
-        return Deny(reason.id, sentence, reason.next.format(recreate=life.recreate))
+        return may_only_read(principal)
     return None
+
+
+def may_only_read(principal: Principal) -> Deny:
+    """The refusal of a living credential in the last stretch before its expiry, in which it changes nothing."""
+    assert principal.expires_at is not None
+    reason, life = reasons.FORBIDDEN["read_only_before_expiry"], policy.LIVES[Kind(principal.kind)]
+    sentence = reason.sentence.format(what=f"This {life.noun}", when=in_words(principal.expires_at))
+    return Deny(reason.id, sentence, reason.next.format(recreate=life.recreate))
 
 
 def warning(principal: Principal, now: datetime) -> str | None:

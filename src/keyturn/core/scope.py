@@ -72,6 +72,9 @@ def includes(held: tuple[str, ...], asked: tuple[str, ...]) -> bool:
     return GLOBAL in held or all(_IMPLIED.get(name, frozenset({name})) & set(held) for name in asked)
 
 
+# Scopes that let change something: what a token in its soft expiry has no more.
+CHANGING: Final = _WRITE
+
 # A scope is passed on by itself and by every wider one.
 _IMPLIED: Final[dict[str, frozenset[str]]] = {
     "identity": _ANY,

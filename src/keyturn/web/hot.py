@@ -65,6 +65,8 @@ async def verify(face: Face, asgi: Scope, _receive: Receive, send: Send) -> None
     ]
     if expires_at is not None:
         headers.append((b"x-keyturn-expires-at", expires_at.encode()))
+    if principal.read_only:
+        headers.append((b"x-keyturn-read-only", b"true"))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if asgi["method"] == "HEAD" else raw})
 
@@ -110,8 +112,12 @@ def _short_of_scope(face: Face, asgi: Scope, principal: Principal, query: bytes)
     for name in asked:
         if not scope.includes(principal.scopes, (name,)):
             lacking = decide.short_of(principal, (name,))
-            face.refused(asgi, lacking, principal)
-            return refuse.deny(lacking, forbidden=True)
+        elif principal.read_only and name in scope.CHANGING:
+            lacking = decide.may_only_read(principal)
+        else:
+            continue
+        face.refused(asgi, lacking, principal)
+        return refuse.deny(lacking, forbidden=True)
     return None
 
 
