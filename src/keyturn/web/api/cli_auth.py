@@ -79,9 +79,12 @@ class Wait:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers when the login was decided, or when its time is over."""
         face, login_id = self._face, scope["path_params"]["id"]
+        if scope["method"] == "HEAD":  # would collect a token that nobody gets to see
+            await send_answer(scope, send, refuse.wrong_method(["GET"]))
+            return
         presented = credentials.read(scope["headers"], scope["query_string"])
         if not isinstance(presented, credentials.Presented):
-            await send_answer(scope, send, refuse.deny(decide.unproven("missing")))
+            await send_answer(scope, send, _not_presented(presented))
             return
         secret = presented.text
         try:
@@ -153,6 +156,14 @@ class Wait:
             "expires_at": iso(grant.expires_at),
             "life": lifecycle.told_at_birth(grant.kind, grant.expires_at, now, self._face.env.policy),
         }
+
+
+def _not_presented(found: credentials.Absent | credentials.Ambiguous | credentials.Unreadable) -> Answer:
+    if isinstance(found, credentials.Ambiguous):
+        return refuse.bad_request(found.message)
+    if isinstance(found, credentials.Unreadable):
+        return refuse.unreadable(found.message)
+    return refuse.deny(decide.unproven("missing"))
 
 
 async def _disconnected(receive: Receive) -> None:
