@@ -49,6 +49,14 @@ def place_of(address: str) -> str:
     return str(ip)
 
 
+def is_loopback(address: str) -> bool:
+    """Whether the address is this machine's own."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
 def keys(email: str, address: str) -> tuple[str, str, str]:
     """The keys of pair, address and account. E-mails are hashed: what people mistype there is at times their
     password.
@@ -63,8 +71,8 @@ def check(env: Env, tx: Tx, email: str, address: str) -> None:
     pair, place, account = keys(email, address)
     found = tx.failures([pair, place, account])
     now = env.clock()
-    wait = max(_wait(PAIR, found.get(pair), now), _wait(ADDRESS, found.get(place), now))
-    under_attack = _wait(ACCOUNT, found.get(account), now)
+    wait = max(wait_of(PAIR, found.get(pair), now), wait_of(ADDRESS, found.get(place), now))
+    under_attack = wait_of(ACCOUNT, found.get(account), now)
     if under_attack > wait:
         owner = tx.account_by_email(email)
         if owner is None or not tx.knows_place(owner.id, place_of(address)):
@@ -89,7 +97,8 @@ def succeeded(env: Env, tx: Tx, account_id: str, email: str, address: str) -> No
     tx.add_place(account_id, place_of(address), env.clock())
 
 
-def _wait(rule: Rule, failures: Failures | None, now: datetime) -> timedelta:
+def wait_of(rule: Rule, failures: Failures | None, now: datetime) -> timedelta:
+    """How long whoever failed so often must still wait."""
     if failures is None or failures.count < rule.free or now - failures.last_at > FORGET:
         return timedelta(0)
     wait = min(timedelta(seconds=2.0 ** min(failures.count - rule.free, 20)), rule.most)

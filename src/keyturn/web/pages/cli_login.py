@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from keyturn.actions import cli_login
+from keyturn.actions import cli_login, throttle
 from keyturn.core import decide, lifecycle
 from keyturn.core.policy import Kind
 from keyturn.web.pages import sign_in
@@ -35,9 +35,15 @@ def show(visit: Visit) -> Response:
         "life": f"{lifecycle.in_words(seconds)}, or until you log out or change your password",
     }
     return visit.render(
-        "cli_approve.html", title="Approve a login", login=shown, same_address=login.address == visit.by.address, action=path,
+        "cli_approve.html", title="Approve a login", login=shown, same_address=_same_place(login.address, visit.by.address), action=path,
         switch_action=f"{path}/switch",
     )  # fmt: skip
+
+
+def _same_place(one: str, other: str) -> bool:
+    """Whether the two addresses are one machine's or one network's; a machine reaches itself by IPv4 and IPv6."""
+    places = {"here" if throttle.is_loopback(address) else throttle.place_of(address) for address in (one, other)}
+    return len(places) == 1
 
 
 def submit(visit: Visit) -> Response:

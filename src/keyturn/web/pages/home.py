@@ -11,6 +11,8 @@ from keyturn.web.pages import sign_in
 from keyturn.web.pages.visit import see_other
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from starlette.responses import Response
 
     from keyturn.actions.grants import Credential
@@ -23,10 +25,10 @@ def show(visit: Visit) -> Response:
         return sign_in.form(visit, "/")
     url = visit.face.public_url
     commands = [
-        ("# log this machine in; the token goes into ~/.netrc", f"keyturn login --host {url}"),
-        ("# use it with any tool that reads ~/.netrc", f"curl -n {url}/account"),
+        ("log this machine in; the token goes into ~/.netrc", f"keyturn login --host {url}"),
+        ("use it with any tool that reads ~/.netrc", f"curl -n {url}/account"),
         (
-            "# a token of its own for production: it survives logouts and new passwords",
+            "a token of its own for production: it survives logouts and new passwords",
             'keyturn authorizations:create -d "my service"',
         ),
     ]
@@ -39,15 +41,29 @@ def _session(visit: Visit, found: Credential) -> dict[str, Any]:
     return {
         "description": grant.description,
         "kind_words": policy.LIVES[grant.kind].noun,
-        "life": lifecycle.told_at_birth(
-            grant.kind, grant.expires_at, visit.now, visit.face.env.policy, created_at=grant.created_at
-        ),
+        "life": _end(visit, grant.expires_at),
         "address": grant.address,
-        "last_used_words": f"since {grant.created_at:%d %b %Y, %H:%M} UTC",
+        "last_used_words": _used(visit, found),
         "current": visit.principal is not None and grant.id == visit.principal.grant_id,
         "browser": grant.kind is Kind.WEB,
         "end_action": f"/sessions/{grant.id}/end",
     }
+
+
+def _end(visit: Visit, expires_at: datetime | None) -> str:
+    if expires_at is None:
+        return "never expires"
+    return f"expires in {lifecycle.in_words(round((expires_at - visit.now).total_seconds()))}"
+
+
+def _used(visit: Visit, found: Credential) -> str:
+    made = f"since {found.grant.created_at:%d %b %Y, %H:%M} UTC"
+    if not found.uses:
+        return made
+    ago = round((visit.now - found.uses[0].last_at).total_seconds())
+    return (
+        f"{made}, last used {'just now' if ago < 60 else lifecycle.in_words(ago) + ' ago'} from {found.uses[0].address}"
+    )
 
 
 def end_session(visit: Visit) -> Response:
