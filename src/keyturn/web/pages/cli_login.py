@@ -35,8 +35,8 @@ def show(visit: Visit) -> Response:
         "life": f"{lifecycle.in_words(seconds)}, or until you log out or change your password",
     }
     return visit.render(
-        "cli_approve.html", title="Approve a login", login=shown, same_address=_same_place(login.address, visit.by.address), action=path,
-        switch_action=f"{path}/switch",
+        "cli_approve.html", title="Approve a login", login=shown, action=path, switch_action=f"{path}/switch",
+        same_address=_same_place(login.address, visit.by.address),
     )  # fmt: skip
 
 
