@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyturn import post_settings, settings
-from keyturn.actions import accounts, outbox
+from keyturn.actions import accounts, outbox, resets
 from keyturn.actions.env import By, Problem
 from keyturn.cli import policy as show_policy
-from keyturn.core import overrides, published
+from keyturn.core import lifecycle, overrides, policy, published
 from keyturn.core.notice_text import iso
 from keyturn.serve import environment
 from keyturn.store import migrate, sql
@@ -70,6 +70,14 @@ def parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("email")
+    reset = commands.add_parser("accounts:reset-password", help="print a one-time link to choose a new password")
+    reset.add_argument("email")
+    reset.add_argument(
+        "--public-url",
+        metavar="URL",
+        default=os.environ.get("KEYTURN_PUBLIC_URL", "http://localhost:8420"),
+        help="where people reach the server (default: http://localhost:8420)",
+    )
     listed = commands.add_parser("accounts", help="list the accounts")
     listed.add_argument("--json", action="store_true")
     for name, text in (
@@ -165,6 +173,11 @@ def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
     elif asked.command == "accounts:suspend":
         account, endings = accounts.suspend(env, OPERATOR, asked.email)
         print(f"Suspended {account.email}; {len(endings)} credentials ended.", file=sys.stderr)
+    elif asked.command == "accounts:reset-password":
+        account, secret = resets.ask_as_operator(env, OPERATOR, asked.email)
+        life = lifecycle.in_words(policy.RESET_LINK)
+        print(f"Hand this link to {account.email}; it works once, within {life}:", file=sys.stderr)
+        print(f"{asked.public_url.rstrip('/')}/reset/{secret}")
     else:
         account = accounts.unsuspend(env, OPERATOR, asked.email)
         print(f"{account.email} can sign in again. Credentials that had ended stay ended.", file=sys.stderr)

@@ -17,6 +17,9 @@ WORDS = {
     "regenerate the API key": {Event.KEY_REGENERATED},
     "single sign-on is turned on for your account": {Event.SSO_ON},
     "your account is suspended": {Event.SUSPEND},
+    "its application is removed": {Event.CLIENT_REMOVED},
+    "its application gives it up": {Event.CLIENT_REVOKE},
+    "its application leaves it unused for 30 days": set(),
 }
 NAMED = frozenset(set().union(*WORDS.values()) - {Event.PASSWORD_RESET} | {Event.EXPIRY})
 """The events that a text names if and only if they end the credential."""

@@ -174,6 +174,7 @@ def change_email(env: Env, by: By, principal: Principal, *, current_password: ob
         if other is not None and other.id != current.id:
             raise Invalid("email", "that e-mail address cannot be taken")
         tx.change_account(current.id, email=cleaned, updated_at=env.clock())
+        tx.use_resets(current.id, env.clock())  # links that went to the address before
         audit.record(env, tx, by, "account.email_change", before=current.email, after=cleaned)
         account = tx.account(current.id)
         assert account is not None

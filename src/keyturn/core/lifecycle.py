@@ -181,6 +181,8 @@ _SAID_BY: dict[Event, Event] = {Event.LOGOUT_ALL: Event.LOGOUT, Event.PASSWORD_R
 _OTHERS: dict[Event, str] = {
     Event.SSO_ON: "single sign-on is turned on for your account",
     Event.SUSPEND: "your account is suspended",
+    Event.CLIENT_REMOVED: "its application is removed",
+    Event.CLIENT_REVOKE: "its application gives it up",
 }
 
 
@@ -209,6 +211,8 @@ def told_at_birth(
         if deadly(event, kind, rules) and not (event in _SAID_BY and deadly(_SAID_BY[event], kind, rules))
     ]
     others = [words for event, words in _OTHERS.items() if deadly(event, kind, rules)]
+    if kind is Kind.OAUTH:
+        others.append(f"its application leaves it unused for {in_words(rules.oauth_refresh)}")
     return start + _either(you) + (f", or if {_either(others)}" if others else "")
 
 

@@ -42,7 +42,7 @@ ENDINGS: Final = _table(
     Reason("client_removed", "{what} ended on {when}: the OAuth client it was made for was removed.", "authorize the client again"),
     Reason("revoked_by_client", "{what} was given up on {when} by the OAuth client that it was made for.", "{recreate}"),
     Reason("token_reused",
-           "{what} ended on {when}: a one-time code or refresh token of it was presented a second time, as happens when one was stolen.",
+           "{what} ended on {when}: a one-time code or refresh token of it came a second time, as when one was stolen.",
            "{recreate}"),
     Reason("reported_leaked", "{what} was reported leaked on {when} and ended at once.", "{recreate}"),
 )  # fmt: skip

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import Mount, Router
 
 from keyturn.web import health, pages
-from keyturn.web.api import account, authorizations, cli_auth, clients, keys, life, policy, sessions
+from keyturn.web.api import account, authorizations, cli_auth, clients, keys, life, oauth, policy, resets, sessions
 from keyturn.web.call import Endpoint
 from keyturn.web.outer import Outer
 from keyturn.web.pages import cli_login, home, setup, sign_in
+from keyturn.web.pages import oauth as oauth_page
+from keyturn.web.pages import resets as reset_page
 from keyturn.web.pages.visit import Page
 from keyturn.web.routing import Files, Route
 from keyturn.web.unknown import Unknown
@@ -66,6 +68,13 @@ def build(face: Face) -> ASGIApp:
         api("PATCH", "/oauth/clients/{id}", clients.update, "clients:write"),
         api("DELETE", "/oauth/clients/{id}", clients.remove, "clients:write"),
         api("POST", "/oauth/clients/{id}/actions/rotate-credentials", clients.rotate, "clients:write"),
+        api("POST", oauth.TOKENS, oauth.create, None),
+        api("POST", "/oauth/token", oauth.create, None),
+        api("DELETE", oauth.TOKENS + "/{id}", oauth.remove, "authorizations:write"),
+        api("POST", oauth.REVOKE, oauth.revoke, None),
+        api("GET", "/.well-known/oauth-authorization-server", oauth.metadata(face), None),
+        api("POST", "/password-resets", resets.ask(face), None),
+        api("POST", "/password-resets/{token}/actions/finalize", resets.finalize(face), None, slow=True),
         api("GET", "/account/preview", life.previewed, "sessions:read"),
         Route("/credentials/revoke", life.Report(face), methods=["POST"]),
         api("GET", "/teams", account.nothing, "teams:read"),
@@ -79,6 +88,10 @@ def build(face: Face) -> ASGIApp:
         page("/setup/{secret}", setup.show, post=setup.submit, slow=True),
         page("/auth/browser/{secret}", cli_login.show, post=cli_login.submit),
         page("/auth/browser/{secret}/switch", sign_in.not_by_get, post=cli_login.switch),
+        page(resets.ASK, reset_page.show_ask, post=reset_page.ask),
+        page(resets.ASK + "/{secret}", reset_page.show_choose, post=reset_page.choose, slow=True),
+        page(oauth.AUTHORIZE, oauth_page.show, post=oauth_page.submit),
+        page(oauth.AUTHORIZE + "/switch", sign_in.not_by_get, post=oauth_page.switch),
         page("/sessions/{id}/end", sign_in.not_by_get, post=home.end_session),
         Mount("/static", Files(directory=STATIC)),
     ]

@@ -59,6 +59,10 @@ class ClientRows(Rows):
     def change_code(self, digest: bytes, **changes: object) -> None:
         self._change(t.codes, t.codes.c.digest == digest, changes)
 
+    def forget_codes(self, before: datetime) -> None:
+        """Removes the codes that expired before then."""
+        self._c.execute(sa.delete(t.codes).where(t.codes.c.expires_at < before))
+
     def add_reset(self, reset: Reset, digest: bytes) -> None:
         self._c.execute(sa.insert(t.resets).values(values(reset) | {"digest": digest}))
 
@@ -70,3 +74,7 @@ class ClientRows(Rows):
         """Uses up every reset of the account: one that is taken, or a password that changed, ends all."""
         unused = sa.and_(t.resets.c.account_id == account_id, t.resets.c.used_at.is_(None))
         self._change(t.resets, unused, {"used_at": at})
+
+    def forget_resets(self, before: datetime) -> None:
+        """Removes the resets that expired before then."""
+        self._c.execute(sa.delete(t.resets).where(t.resets.c.expires_at < before))

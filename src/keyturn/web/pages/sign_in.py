@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from keyturn.actions import cli_login, sign_in
 from keyturn.actions.env import Problem, Refused, Throttled
 from keyturn.core import lifecycle
+from keyturn.web.pages import oauth_request
 from keyturn.web.pages.visit import drop_cookie, local_path, message, see_other, set_cookie
 
 if TYPE_CHECKING:
@@ -35,10 +36,12 @@ def form(
     field: str | None = None,
 ) -> Response:
     """The sign-in form; where it leads to a command line's login, it says so."""
-    return visit.render(
+    asking = oauth_request.asking(visit, next_path)
+    response = visit.render(
         "sign_in.html", status, title="Sign in", action="/sign-in", next=next_path, error=error, email=email, field=field,
-        waiting=_waiting(visit, next_path),
+        waiting=_waiting(visit, next_path), asking=asking,
     )  # fmt: skip
+    return oauth_request.allow_redirect(response, asking) if asking else response
 
 
 def _waiting(visit: Visit, next_path: str) -> CliLogin | None:

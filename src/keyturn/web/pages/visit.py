@@ -65,6 +65,8 @@ class Visit:
     form: dict[str, str]
     csrf: str
     now: datetime
+    query: str = ""
+    """The query string, as it came."""
 
     @property
     def principal(self) -> Principal | None:
@@ -162,7 +164,8 @@ class Page:
             else:
                 assert self._post is not None
                 run = self._post
-        visit = Visit(face, by, account, params, form, expected, face.env.clock())
+        query = scope["query_string"].decode("latin-1")
+        visit = Visit(face, by, account, params, form, expected, face.env.clock(), query)
         response = await self._respond(run, visit, slow=self._slow and posting and run is not _forged)
         if new_browser:
             set_cookie(face, response, "browser", browser)

@@ -1,0 +1,207 @@
+"""A forgotten password: a one-time link by mail, a credential too. It lives for an hour, and dies at its use, when a newer
+one is asked for, and when the password or the address changes meanwhile.
+
+Whoever asks learns nothing: the answer is the same whether there is such an account or not, and so is, but for a few
+rows, the work. What could be measured of those is not worth the few tries that an address and an e-mail have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from keyturn.actions import accounts, audit, grants, throttle
+from keyturn.actions.env import Gone, Invalid, NotFound, Throttled
+from keyturn.core import decide, lifecycle, policy, token
+from keyturn.core.policy import Event, Kind
+from keyturn.store.interface import Outgoing, Reset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keyturn.actions.accounts import Changed
+    from keyturn.actions.env import By, Env
+    from keyturn.actions.grants import Credential
+    from keyturn.core.credential import Account
+    from keyturn.core.lifecycle import Ending
+    from keyturn.store.interface import Tx
+
+# So many links an hour, for one e-mail and from one place; past that each waits twice as long as the one before.
+EMAIL: Final = throttle.Rule(free=5, most=timedelta(hours=1))
+PLACE: Final = throttle.Rule(free=20, most=timedelta(hours=1))
+
+RESETS_KEPT: Final = 30 * policy.DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A living reset: whose it is, and what its use will end."""
+
+    account: Account
+    endings: list[tuple[Ending, Credential]]
+
+
+def ask(env: Env, by: By, email: object, link: Callable[[str], str], instance: str = "Keyturn") -> str:
+    """Mails the owner of ``email`` a link, which ``link`` makes of the secret; returns the address as it was understood.
+
+    The same for unknown and suspended accounts, which get no mail. Raises Invalid for what is no address, Throttled.
+    """
+    address = accounts.clean_email(email)
+    secret = token.make("reset", env.random_bytes)
+    now = env.clock()
+    with env.store.writing() as tx:
+        _throttle(env, tx, address, by.address)
+        account = tx.account_by_email(address)
+        known = account is not None and account.suspended_at is None
+        audit.record(
+            env, tx, by, "password_reset.ask", outcome="ok" if known else "ignored",
+            account_id=account.id if account else None,
+        )  # fmt: skip
+        if account is not None and known:
+            _open(env, tx, account, secret)
+            tx.add_outgoing(_mail(env, account, f"Choose a new password for {instance}", _LINK.format(
+                email=account.email, instance=instance, link=link(secret), life=lifecycle.in_words(policy.RESET_LINK),
+                address=by.address or "an unknown address", when=decide.in_words(now),
+            )))  # fmt: skip
+    return address
+
+
+def ask_as_operator(env: Env, by: By, email: str) -> tuple[Account, str]:
+    """The secret of a reset of the account, for an operator to hand on. Raises NotFound, Invalid when it is suspended."""
+    secret = token.make("reset", env.random_bytes)
+    with env.store.writing() as tx:
+        account = tx.account_by_email(email)
+        if account is None:
+            raise NotFound("account")
+        if account.suspended_at is not None:
+            raise Invalid("email", f"{account.email} is suspended; let it sign in again first: accounts:unsuspend")
+        _open(env, tx, account, secret)
+        audit.record(env, tx, by, "password_reset.ask", account_id=account.id, by_operator=True)
+    return account, secret
+
+
+def _open(env: Env, tx: Tx, account: Account, secret: str) -> None:
+    now = env.clock()
+    tx.forget_resets(now - timedelta(seconds=RESETS_KEPT))
+    tx.use_resets(account.id, now)
+    ends = now + timedelta(seconds=policy.RESET_LINK)
+    tx.add_reset(Reset(account.id, account.credential_version, now, ends), token.digest(secret))
+
+
+def _throttle(env: Env, tx: Tx, email: str, address: str) -> None:
+    """Counts one request. Raises Throttled while the e-mail or the place must wait; both are counted for unknown e-mails
+    alike.
+    """
+    who = hashlib.sha256(email.casefold().encode()).hexdigest()[:32]
+    keys = {f"reset:{who}": EMAIL, f"reset-place:{throttle.place_of(address)}": PLACE}
+    found, now = tx.failures(list(keys)), env.clock()
+    wait = max(throttle.wait_of(rule, found.get(key), now) for key, rule in keys.items())
+    if wait > timedelta(0):
+        raise Throttled("Too many links were asked for. Wait a little and try again.", wait)
+    tx.forget_failures(now - throttle.FORGET)
+    for key in keys:
+        tx.add_failure(key, now)
+
+
+def opened(env: Env, by: By, secret: str) -> Open:
+    """Whose password the link replaces, and what that will end. Changes nothing: a mail scanner may look, too.
+
+    Raises Gone for a link that is unknown, used up, expired or overtaken by a change of the password.
+    """
+    with env.store.reading() as tx:
+        account = _living(env, tx, secret)
+        endings = grants.would_end(env, tx, by, Event.PASSWORD_RESET, account.id)
+        shown = grants.with_tokens(tx, [ending.grant for ending in endings])
+        return Open(account, list(zip(endings, shown, strict=True)))
+
+
+def _living(env: Env, tx: Tx, secret: str, *, lock: bool = False) -> Account:
+    known = token.kind_of(secret) == "reset" and token.is_token(secret)
+    reset = tx.reset(token.digest(secret)) if known else None
+    account = tx.account(reset.account_id, lock=lock) if reset else None
+    if (
+        reset is None
+        or account is None
+        or reset.used_at is not None
+        or reset.expires_at <= env.clock()
+        or reset.account_version != account.credential_version
+        or account.suspended_at is not None
+    ):
+        raise Gone("This link to choose a new password was used, or has run out. Ask for another one.")
+    return account
+
+
+def finalize(
+    env: Env, by: By, secret: str, *, password: object, confirmation: object, instance: str = "Keyturn"
+) -> Changed:
+    """The new password, and all that the policy says dies of it. The link is used up; its owner is told by mail.
+
+    Raises Gone as ``opened`` does, Invalid for a bad password or two that differ: then the link stays good.
+    """
+    with env.store.reading() as tx:
+        account = _living(env, tx, secret)  # before the dear hash
+    if password != confirmation:
+        raise Invalid("password_confirmation", "the two passwords are not the same")
+    hashed = env.passwords.hash(accounts.clean_password(password, account.email, account.name))
+    now = env.clock()
+    with env.store.writing() as tx:
+        current = _living(env, tx, secret, lock=True)  # again, now that nobody else can use it
+        tx.use_resets(current.id, now)
+        tx.change_account(
+            current.id, password_hash=hashed, credential_version=current.credential_version + 1, updated_at=now
+        )
+        audit.record(env, tx, by, "account.password_reset", account_id=current.id)
+        endings = grants.end(env, tx, by, Event.PASSWORD_RESET, current.id)
+        key = None
+        if any(ending.replaced for ending in endings):
+            key = grants.mint(env, tx, by, current, Kind.API_KEY, scopes=("global",), description="API key")
+        # whoever reads the account's mail is its owner: guesses made by others hold them back no longer
+        throttle.succeeded(env, tx, current.id, current.email, by.address)
+        tx.add_outgoing(_mail(env, current, f"Your {instance} password was changed", _DONE.format(
+            email=current.email, instance=instance, address=by.address or "an unknown address",
+            when=decide.in_words(now), ended=_ended(endings),
+        )))  # fmt: skip
+        changed = tx.account(current.id)
+        assert changed is not None
+        return accounts.Changed(changed, endings, key)
+
+
+def _mail(env: Env, account: Account, subject: str, body: str) -> Outgoing:
+    now = env.clock()
+    return Outgoing(env.new_id(), "mail", account.email, subject, body, now, next_at=now)
+
+
+def _ended(endings: list[Ending]) -> str:
+    if not endings:
+        return "Nothing else ended with it."
+    lines = [f"  - {policy.LIVES[e.grant.kind].noun}: {e.grant.description}" for e in endings[:50]]
+    more = [f"  - and {len(endings) - 50} more"] if len(endings) > 50 else []
+    return "\n".join(["This ended with it:", "", *lines, *more])
+
+
+_LINK: Final = """\
+Hello,
+
+somebody, probably you, asked to choose a new password for the account {email} at {instance}.
+To do so, open this link within {life}:
+
+  {link}
+
+It works once, and shows what will end with the old password before you decide.
+It was asked for from {address}, on {when}.
+
+If that was not you, do nothing: your password stays as it is.
+"""
+
+_DONE: Final = """\
+Hello,
+
+the password of the account {email} at {instance} was replaced through a reset link, from {address}, on {when}.
+
+{ended}
+
+If that was not you, somebody else can read your mail: secure that first, then ask for another link and choose a password
+again, and tell your administrator.
+"""
