@@ -98,7 +98,7 @@ def _lifetimes(
 ) -> Iterator[tuple[str, bool]]:
     rows = [("", "if nothing is asked", "at most")]
     for kind in kinds:
-        soft = f"; read-only for its last {span(kind['soft_expiry'], '?')}" if kind.get("soft_expiry") else ""
+        soft = f", the last {span(kind['soft_expiry'], '?')} read-only" if kind.get("soft_expiry") else ""
         rows.append(
             (str(kind.get("noun")), span(kind.get("default"), "forever"), span(kind.get("longest"), "no limit") + soft)
         )
