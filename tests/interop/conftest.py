@@ -50,6 +50,7 @@ class Heroku:
             "DISABLE_TELEMETRY": "true",
             "BROWSER": "/bin/true",  # it opens nothing; the test reads the address from the terminal, as a person may
             "NO_COLOR": "1",
+            "NODE_COMPILE_CACHE": str(HERE / "node_modules" / ".compile-cache"),  # a third less of its start
         }
 
     def __call__(self, *words: str, input: str | None = None) -> Result:  # noqa: A002
