@@ -37,7 +37,7 @@ def main() -> int:
         return 1
     work = _workplace()
     busy = machine.busy()
-    rounds, seconds = (2, 2) if asked.quick else (5, 4)
+    rounds, seconds = (2, 2) if asked.quick else (5, 3)
     try:
         found = measure(work, sorted(asked.tokens), rounds, seconds, busy, quick=asked.quick)
     except (RuntimeError, OSError, subprocess.CalledProcessError) as fault:
@@ -81,8 +81,8 @@ def measure(work: Path, sizes: list[int], rounds: int, seconds: int, busy: float
             programs,
             by_name[f"verify {sizes[0]}"].server,
             work,
-            runs=20 if quick else 60,
-            heroku_runs=2 if quick else 10,
+            runs=20 if quick else 40,
+            heroku_runs=2 if quick else 5,
         )
     return report.Results(machine.facts(), sizes, found, memory, calm, stormy, logins, took, pip, seconds, busy)
 

@@ -67,11 +67,13 @@ def _rows(db: sqlite3.Connection, count: int, real: list[str]) -> None:
     every = count // len(real)
     hashed = Argon2Passwords().hash(PASSWORD)
     db.executemany(
-        "INSERT INTO accounts VALUES (?, ?, ?, NULL, 0, ?, 1, 1, 0, 0, ?, ?, ?, NULL)",
+        "INSERT INTO accounts (id, email, email_key, admin, password_hash, credential_version, allow_tracking, beta, federated, "
+        "created_at, updated_at, last_login_at) VALUES (?, ?, ?, 0, ?, 1, 1, 0, 0, ?, ?, ?)",
         ((key, EMAIL.format(n), EMAIL.format(n), hashed, now, now, now) for n, key in enumerate(accounts)),
     )
     db.executemany(
-        "INSERT INTO grants VALUES (?, ?, 'login', 'global', ?, ?, ?, ?, NULL, NULL, NULL, '198.51.100.7', ?)",
+        "INSERT INTO grants (id, account_id, kind, scopes, description, created_at, updated_at, expires_at, address, agent) "
+        "VALUES (?, ?, 'login', 'global', ?, ?, ?, ?, '198.51.100.7', ?)",
         (
             (key, accounts[n % len(accounts)], f"keyturn login on machine-{n}", now, now, now + _YEAR, _AGENT)
             for n, key in enumerate(grants)
@@ -87,7 +89,7 @@ def _rows(db: sqlite3.Connection, count: int, real: list[str]) -> None:
     made.sort()
     ids = _ids(now - _YEAR // 2 + 1, count)
     db.executemany(
-        "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, NULL, NULL)",
+        "INSERT INTO tokens (digest, id, grant_id, mask, created_at) VALUES (?, ?, ?, ?, ?)",
         ((digest, next(ids), grant, mask, now) for digest, grant, mask in made),
     )
 
