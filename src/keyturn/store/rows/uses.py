@@ -12,8 +12,24 @@ from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
 _USE = columns(t.uses, Use)
+
+# Thousands of rows every few seconds, so in as few steps as there can be; SQL that SQLite and PostgreSQL both take.
+_ADD = sa.text("""
+INSERT INTO token_uses (token_id, address, agent, first_at, last_at, count)
+VALUES (:token_id, :address, :agent, :first_at, :last_at, :count)
+ON CONFLICT (token_id, address, agent) DO UPDATE SET count = token_uses.count + excluded.count,
+    last_at = CASE WHEN excluded.last_at > token_uses.last_at THEN excluded.last_at ELSE token_uses.last_at END""")
+_TRIM = sa.text("""
+DELETE FROM token_uses WHERE token_id = :token_id AND last_at < (
+    SELECT MIN(last_at) FROM (SELECT last_at FROM token_uses WHERE token_id = :token_id
+                              ORDER BY last_at DESC LIMIT :keep) AS latest)""")
+
+
+def _when(moment: datetime) -> int:
+    return (moment - t.EPOCH) // t.MICROSECOND
 
 
 class UseRows(Rows):
@@ -21,19 +37,13 @@ class UseRows(Rows):
 
     def add_uses(self, uses: Sequence[Use], keep: int) -> None:
         """Adds to what is known; of each token the ``keep`` latest stay."""
-        for use in uses:
-            this = sa.and_(
-                t.uses.c.token_id == use.token_id, t.uses.c.address == use.address, t.uses.c.agent == use.agent
-            )
-            known = self._one(sa.select(t.uses.c.last_at, t.uses.c.count).where(this))
-            if known is None:
-                self._c.execute(sa.insert(t.uses).values(values(use)))
-            else:
-                self._change(t.uses, this, {"last_at": max(known[0], use.last_at), "count": known[1] + use.count})
-        for token_id in {use.token_id for use in uses}:
-            for old in self.uses([token_id]).get(token_id, [])[keep:]:
-                row = (t.uses.c.token_id == token_id, t.uses.c.address == old.address, t.uses.c.agent == old.agent)
-                self._c.execute(sa.delete(t.uses).where(*row))
+        if not uses:
+            return
+        self._c.execute(
+            _ADD,
+            [row | {"first_at": _when(row["first_at"]), "last_at": _when(row["last_at"])} for row in map(values, uses)],
+        )
+        self._c.execute(_TRIM, [{"token_id": token_id, "keep": keep} for token_id in {use.token_id for use in uses}])
 
     def uses(self, token_ids: Sequence[str]) -> dict[str, list[Use]]:
         """The uses of each token, the latest first."""
