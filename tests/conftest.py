@@ -92,7 +92,8 @@ class Result:
 class Server:
     """A real `keyturn serve` over a folder of its own, on a port that the system chose."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, variables: Mapping[str, str] | None = None) -> None:
+        self.variables = dict(variables or {})
         self.data = folder / "data"
         self.home = folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,7 @@ class Server:
         command = [str(BIN / "keyturn"), "serve", "--data", str(self.data), "--port", str(port), *self._options]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment(self.home)
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=self.environment()
             )
         deadline = time.monotonic() + START_SECONDS
         while not (ready := re.search(r"keyturn is ready at (https?://\S+)", self.log())):
@@ -115,6 +116,10 @@ class Server:
             time.sleep(0.02)
         self.port = int(ready[1].rstrip("/").rpartition(":")[2])
         self.url = f"http://localhost:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """What it runs in: a newcomer's, and the variables that the test gives."""
+        return environment(self.home) | self.variables
 
     def log(self) -> str:
         """All that it has printed since its start."""
@@ -136,7 +141,7 @@ class Server:
 
     def admin(self, *words: str, input: str = "") -> Result:  # noqa: A002
         """Run `keyturn admin` over its data."""
-        return run([str(BIN / "keyturn"), "admin", "--data", str(self.data), *words], input, environment(self.home))
+        return run([str(BIN / "keyturn"), "admin", "--data", str(self.data), *words], input, self.environment())
 
     def create_account(self, email: str, password: str, *, admin: bool = False) -> Account:
         """Make an account, as its operator."""

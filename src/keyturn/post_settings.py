@@ -55,8 +55,6 @@ def _mail_server(environ: Mapping[str, str]) -> MailServer | None:
     url, sender = environ.get(SMTP_URL, ""), environ.get(MAIL_FROM, "")
     if not url:
         return None
-    if not sender:
-        raise BadSetting(f"{MAIL_FROM} is missing: say from whom mails come, like Keyturn <keyturn@example.com>")
     parts = _split(SMTP_URL, url, "smtp://user:password@mail.example.com:587")
     options = parse_qs(parts.query, keep_blank_values=True)
     starttls = options.pop("starttls", ["true"])[-1]
@@ -71,6 +69,8 @@ def _mail_server(environ: Mapping[str, str]) -> MailServer | None:
             f"{SMTP_URL} is not like smtp://user:password@mail.example.com:587 (TLS by STARTTLS), "
             "smtps://user:password@mail.example.com:465 (TLS from the start) or smtp://localhost:25?starttls=false"
         )
+    if not sender:
+        raise BadSetting(f"{MAIL_FROM} is missing: say from whom mails come, like Keyturn <keyturn@example.com>")
     tls = "implicit" if parts.scheme == "smtps" else "starttls" if starttls == "true" else "none"
     if tls == "none" and parts.username is not None and not _is_loopback(parts.hostname):
         raise BadSetting(f"{SMTP_URL} would send the password in clear: take starttls=false out, or user and password")

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.controller import Controller
@@ -18,6 +17,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
     from types import TracebackType
 
     from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -56,26 +56,32 @@ class MailReceiver:
         self.answer = "250 OK"
         self.came = threading.Event()
         self._password = password
-        options: dict[str, Any] = {"auth_require_tls": False, "enable_SMTPUTF8": True}
+        options: dict[str, Any] = {"enable_SMTPUTF8": True, "auth_require_tls": False}
         if tls is not None:
             options |= {"tls_context": tls, "require_starttls": True}
         if password is not None:
-            options |= {"authenticator": self._authenticate, "auth_required": True}
+            options |= {
+                "authenticator": self._authenticate,
+                "auth_required": tls is not None,
+                "auth_require_tls": tls is not None,
+            }
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port, ssl_context=implicit, **options)
 
-    def _authenticate(self, _server: object, _session: object, _envelope: object, _how: str, data: object) -> AuthResult:
+    def _authenticate(
+        self, _server: object, _session: object, _envelope: object, _how: str, data: object
+    ) -> AuthResult:
         assert isinstance(data, LoginPassword)
         right = self._password is not None and data.password == self._password.encode()
-        return AuthResult(success=right, auth_data=data.login.decode())
+        return AuthResult(success=right, handled=False, auth_data=data.login.decode())
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Takes a mail over, or refuses it."""
         if self.answer.startswith("250"):
             raw = envelope.content
             assert isinstance(raw, bytes)
-            user = session.auth_data if isinstance(session.auth_data, str) else None
+            user: Any = session.auth_data
             sender = envelope.mail_from or ""
             self.mails.append(Mail(sender, list(envelope.rcpt_tos), raw, user, session.ssl is not None))
             self.came.set()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LEASE: Final = timedelta(minutes=10)
 """For how long one that is being sent is not tried by another worker: longer than any sending takes."""
 
-FIRST_PAUSE: Final = timedelta(minutes=1)
+FIRST_PAUSE: Final = timedelta(seconds=10)
 LONGEST_PAUSE: Final = timedelta(hours=6)
 GIVE_UP: Final = timedelta(days=3)
 KEPT: Final = timedelta(days=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 TIMEOUT: Final = 20.0
 """Seconds for each answer of the mail server."""
+
+# One address and nothing beside it. The account's own rule (actions/accounts.py) is as strict.
+_ADDRESS: Final = re.compile(r"[^@\s\x00-\x1f\x7f:\"\\<>(),;]+@[^@\s\x00-\x1f\x7f:\"\\<>(),;]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,10 @@ def compose(item: Outgoing, sender: Address) -> EmailMessage:
     Nothing in subject, recipient or text can become a header: the e-mail library refuses line ends in headers, and the
     subject has none.
     """
-    recipient = Address(addr_spec=item.recipient)
+    if not _ADDRESS.fullmatch(item.recipient):
+        raise ValueError("the recipient is no e-mail address")
+    user, _, domain = item.recipient.rpartition("@")
+    recipient = Address(username=user, domain=domain)
     ascii_only = (item.recipient + sender.addr_spec).isascii()
     message = EmailMessage(policy=SMTP if ascii_only else SMTPUTF8)
     message["From"] = sender
