@@ -85,12 +85,12 @@ def may_only_read(principal: Principal) -> Deny:
 
 def warning(principal: Principal, now: datetime) -> str | None:
     """What its holder is to be warned of with every answer, with the command that mends it; None: nothing. ASCII."""
-    life = policy.LIVES[Kind(principal.kind)]
-    end = in_words(principal.expires_at) if principal.expires_at else "any time"
     if principal.rotated:
+        end = in_words(principal.expires_at) if principal.expires_at else "any time"
         return f"this token was rotated and ends on {end}, or when it is unused for a while; use the new one"
     # an OAuth client refreshes its tokens by itself
     if principal.kind != Kind.OAUTH and lifecycle.warning_due(principal.created_at, principal.expires_at, now):
+        life, end = policy.LIVES[Kind(principal.kind)], in_words(principal.expires_at or now)
         mend = life.recreate
         if principal.kind in (Kind.AUTHORIZATION, Kind.SERVICE):
             mend = f"keyturn authorizations:update {principal.grant_id} -e SECONDS"

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from keyturn.core.credential import Account, Found
 
 
+_FIND_TOKEN = FIND_BY_DIGEST + "?"
+_FIND_ACCOUNT = FIND_ACCOUNT + "?"
+
+
 def engine_for(url: str) -> Engine:
     """An engine for ``url`` (``sqlite:///FILE``), set up as the store needs it. Opens nothing yet."""
     # autocommit at the driver: SQLAlchemy's begin event says when a transaction starts and of which sort
@@ -47,7 +51,6 @@ def engine_for(url: str) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             "busy_timeout=5000",
-            "mmap_size=268435456",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -69,11 +72,11 @@ class SqlStore:
 
     def find_token(self, digest: bytes) -> Found | None:
         """The token with that SHA-256, with its grant and account; about 5 microseconds, so it is called inline."""
-        return found_token(self._look_up(FIND_BY_DIGEST + "?", digest))
+        return found_token(self._look_up(_FIND_TOKEN, digest))
 
     def find_account(self, account_id: str) -> Account | None:
         """The account with that id, as quickly."""
-        return found_account(self._look_up(FIND_ACCOUNT + "?", account_id))
+        return found_account(self._look_up(_FIND_ACCOUNT, account_id))
 
     def _look_up(self, statement: str, key: bytes | str) -> Any:
         try:

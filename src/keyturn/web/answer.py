@@ -22,7 +22,7 @@ class Answer:
 
 def iso(when: datetime | None) -> str | None:
     """ISO 8601 in UTC with Z, to the second, as Heroku's API writes times."""
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else None
+    return when.isoformat()[:19] + "Z" if when else None  # half the cost of strftime
 
 
 PAGE_DEFAULT = 200

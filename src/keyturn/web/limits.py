@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import mmap
 from typing import Final
-from zlib import crc32
 
 SLOTS: Final = 1 << 19
 
@@ -45,6 +44,6 @@ class Limit:
         return int((now + self._window - self._look(key, now)[2]) / self._step + 1e-6)
 
     def _look(self, key: str, now: float) -> tuple[int, int, float]:
-        raw = key.encode()
-        first, second = crc32(raw) % SLOTS, crc32(raw, 0x9E3779B9) % SLOTS
+        mixed = hash(key)  # of 64 bits; its seed is the process's own, and forked workers keep it
+        first, second = mixed % SLOTS, (mixed >> 32) % SLOTS
         return first, second, max(now, min(self._empty_at[first], self._empty_at[second]))

@@ -67,13 +67,13 @@ def _choose_form(visit: Visit, *, status: int = 200, error: str | None = None, f
 
 def _shown(ending: Ending, found: Credential) -> dict[str, Any]:
     grant, use = ending.grant, max(found.uses, key=lambda use: use.last_at, default=None)
+    noun = policy.LIVES[grant.kind].noun
     seen = f"last used {use.last_at:%d %b %Y} from {use.address}" if use else f"made {grant.created_at:%d %b %Y}"
     return {
         "name": grant.description,
-        "noun": policy.LIVES[grant.kind].noun,
         "browser": grant.kind is Kind.WEB,
         "replaced": ending.replaced,
-        "seen": seen,
+        "facts": seen if noun.lower() == grant.description.lower() else f"{noun}, {seen}",
     }
 
 

@@ -20,10 +20,12 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from keyturn.actions.authenticate import web_session
 from keyturn.actions.env import By, Gone, Invalid, NotFound, Problem, Refused, Throttled
+from keyturn.actions.uses import AGENT_LONGEST
 from keyturn.core import token
 from keyturn.store.interface import Unavailable
 from keyturn.web.answer import Answer
 from keyturn.web.call import read_body
+from keyturn.web.face import address, agent
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -141,6 +143,8 @@ class Page:
         secret = cookies.get(cookie_name(face, "session"), "")
         principal = web_session(face.env, secret) if secret else None
         account = face.env.store.find_account(principal.account_id) if principal else None
+        if principal is not None:
+            face.uses.note(principal.token_id, address(scope), agent(scope)[:AGENT_LONGEST], face.env.clock())
         browser = cookies.get(cookie_name(face, "browser"), "")
         new_browser = not token.is_token(browser)
         if new_browser:
