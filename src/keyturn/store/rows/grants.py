@@ -99,11 +99,12 @@ class GrantRows(Rows):
         """The access tokens of each grant that were not ended by themselves, oldest first: the last one is the
         current one, those before it are rotated and in their overlap.
         """
+        order = (t.tokens.c.idle_limit.is_(None), t.tokens.c.id)
         found: dict[str, list[Token]] = {}
         for start in range(0, len(grant_ids), 500):
             these = t.tokens.c.grant_id.in_(grant_ids[start : start + 500])
             alive = sa.and_(these, t.tokens.c.role == "access", t.tokens.c.ended_at.is_(None))
-            for row in self._c.execute(sa.select(*_TOKEN).where(alive).order_by(t.tokens.c.id)):
+            for row in self._c.execute(sa.select(*_TOKEN).where(alive).order_by(*order)):
                 token = Token(*row)
                 found.setdefault(token.grant_id, []).append(token)
         return found
