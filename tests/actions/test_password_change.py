@@ -200,6 +200,24 @@ def test_a_mint_by_the_old_password_does_not_finish_after_the_change(world: Worl
     assert len(authorizations.listed(world.env, world.principal(acting))) == 1
 
 
+def test_a_proof_of_the_old_password_is_worth_nothing_once_it_was_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acting = world.mint(world.account())
+    proven = sign_in.check_password(world.env, world.by(), EMAIL, PASSWORD)
+    change(world, acting)
+    with pytest.raises(Refused):
+        sign_in.session_for(world.env, world.by(), proven)
+    monkeypatch.setattr(sign_in, "check_password", lambda *_: proven)
+    with pytest.raises(Refused):
+        authorizations.create_by_password(
+            world.env, world.by(), EMAIL, PASSWORD, description="x", expires_in=None, scopes=None
+        )
+    with pytest.raises(Refused):
+        change(world, acting, new="another password entirely")
+    assert len(authorizations.listed(world.env, world.principal(acting))) == 1
+
+
 def test_of_two_changes_at_once_one_wins_and_the_other_changes_nothing(world: World) -> None:
     account = world.account()
     first, second = world.mint(account), world.mint(account)

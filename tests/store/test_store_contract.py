@@ -182,6 +182,19 @@ def test_tokens_are_found_for_more_grants_than_a_statement_takes_parameters(worl
         assert tx.tokens([f"none {n}" for n in range(1200)] + [made.grant.id]) == {made.grant.id: made.token}
 
 
+def test_the_current_token_of_a_grant_is_the_living_one_that_was_not_rotated(world: World) -> None:
+    made = world.mint(world.account())
+    current = replace(made.token, id="0" * 36)  # as if the clock had gone back
+    ended = replace(made.token, id="f" * 36, ended_at=START, ended_reason="rotated")
+    with world.store.writing() as tx:
+        tx.change_token(made.token.id, made.grant.id, idle_limit=60)
+        tx.add_token(current, b"1" * 32)
+        tx.add_token(ended, b"2" * 32)
+        assert tx.tokens([made.grant.id]) == {made.grant.id: current}
+        rotated = replace(made.token, idle_limit=60)
+        assert tx.living_tokens([made.grant.id]) == {made.grant.id: [rotated, current]}
+
+
 def test_a_key_belongs_to_one_account(world: World) -> None:
     account, other = world.account(), world.account("grace@example.com")
     key = SshKey("k1", account.id, EMAIL, "ssh-ed25519", "ssh-ed25519 AAAA me", "aa:bb", "SHA256:x", "me", START)

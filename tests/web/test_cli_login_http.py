@@ -202,6 +202,37 @@ def test_who_went_away_before_the_decision_is_minted_nothing(site: Site, client:
     assert "access_token" in wait(client, begun).json  # and may come again
 
 
+def test_who_went_away_after_the_approval_and_before_the_mint_is_minted_nothing(
+    site: Site, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = begin(client)
+    decide(site, begun)
+    look = cli_login.poll
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        exchange = client.begin("GET", begun["cli_url"], token=begun["token"])
+
+        async def leave() -> None:
+            exchange.disconnect()
+            for _ in range(10):  # until the application has noticed
+                await asyncio.sleep(0)
+
+        def look_and_lose(*asked: Any) -> Any:
+            seen = look(*asked)
+            asyncio.run_coroutine_threadsafe(leave(), loop).result()
+            return seen
+
+        monkeypatch.setattr(cli_login, "poll", look_and_lose)
+        assert exchange.task is not None
+        await exchange.task
+
+    site.runner.run(run())
+    monkeypatch.setattr(cli_login, "poll", look)
+    assert logins(site) == 0
+    assert "access_token" in wait(client, begun).json
+
+
 def change_password(site: Site) -> None:
     with site.store.reading() as tx:
         account = tx.account_by_email(EMAIL)

@@ -186,6 +186,16 @@ def test_a_form_is_taken_only_with_the_token_of_this_browser_and_this_session(si
     assert forged(victim, "/sign-out", {"csrf": good}) == 303
 
 
+def test_a_form_of_one_session_is_not_taken_for_another_in_the_same_browser(site: Site) -> None:
+    account = site.account()
+    browser = site.browser()
+    browser.sign_in()
+    of_the_first = browser.form(browser.page("/"), "/sign-out")
+    browser.cookies["keyturn_session_8420"] = site.mint(account, Kind.WEB).secret or ""
+    assert forged(browser, "/sign-out", of_the_first) == 403
+    assert forged(browser, "/sign-out", browser.form(browser.page("/"), "/sign-out")) == 303
+
+
 def test_a_sign_in_cannot_be_forced_on_a_browser_that_did_not_ask_for_the_form(site: Site) -> None:
     site.account()
     fields = site.browser().form(site.browser().page("/"), "/sign-in") | {"email": EMAIL, "password": PASSWORD}
