@@ -65,7 +65,7 @@ def test_the_list_is_a_table_by_description(keyturn: Cli, server: Server) -> Non
     for description in ("beta", "Alpha"):
         made(keyturn, "-d", description)
     lines = keyturn("authorizations").out.splitlines()
-    assert lines[0].split() == ["Description", "ID", "Scope", "Kind", "Expires"]
+    assert lines[0].split() == ["Description", "ID", "Scope", "Kind", "Last", "used", "Expires"]
     assert [line.split()[0] for line in lines[2:]] == ["Alpha", "beta", "Keyturn"]
     assert [line.split()[-1] for line in lines[2:4]] == ["never", "never"]
     assert len({len(line.split("  ")[0]) for line in lines[1:2]}) == 1

@@ -73,12 +73,12 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
         (["--host", "x", "whoami"], "--host comes before", "keyturn help"),
         (
             ["authorizations:create", "--expires-in", "soon"],
-            "'soon' is not a whole number",
+            "'soon' is no span of time",
             "keyturn authorizations:create --help",
         ),
         (
             ["authorizations:create", "--expires-in", "0"],
-            "'0' is not a whole number",
+            "'0' is no span of time",
             "keyturn authorizations:create --help",
         ),
         (["authorizations:create", "-S", "--json"], "not both", "keyturn authorizations:create --help"),

@@ -25,7 +25,7 @@ def test_a_login_elsewhere_is_ended(keyturn: Cli, server: Server, stored: Callab
     ids = listed(keyturn)
     assert (len(ids[True]), len(ids[False])) == (1, 1)
     table = keyturn("sessions").out
-    assert table.splitlines()[0].split() == ["Description", "ID", "Address", "Since", "Expires"]
+    assert table.splitlines()[0].split() == ["Description", "ID", "Address", "Since", "Last", "used", "Expires"]
     assert [("(this one)" in line) for line in table.splitlines() if ids[True][0] in line] == [True]
     assert [("(this one)" in line) for line in table.splitlines() if ids[False][0] in line] == [False]
     done = keyturn("sessions:destroy", ids[False][0])

@@ -38,7 +38,7 @@ def found(file: Path, host: str, **environ: str) -> str | None:
 
 def test_the_environment_wins_unless_it_is_empty(file: Path) -> None:
     file.write_text(lines(("api.example.com", "stored")))
-    assert found(file, "example.com", HEROKU_API_KEY=" given\n") == "given"
+    assert found(file, "example.com", HEROKU_API_KEY="given\n") == "given"
     assert found(file, "example.com", HEROKU_API_KEY="  ") == "stored"
     assert found(file, "example.com") == "stored"
 

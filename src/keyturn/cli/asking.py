@@ -8,16 +8,17 @@ import os
 import time
 
 from keyturn.cli import say
-from keyturn.cli.here import chosen_host, not_logged_in, unset_variable
+from keyturn.cli.here import chosen_host, not_a_token, not_logged_in, unset_variable
 from keyturn.client import credentials, state
 from keyturn.client.errors import Forbidden, KeyturnError, NotFound, NotLoggedIn, Unauthorized
 from keyturn.client.transport import Transport
+from keyturn.core import token as grammar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
-    from typing import Any, Self, TypeVar
+    from typing import Any, Final, Self, TypeVar
 
     from keyturn.client.credentials import Credential
     from keyturn.client.hosts import Host
@@ -25,9 +26,20 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+_NEAR: Final = 24 * 3600
+"""Seconds before the end of a login that a server does not warn of, from which on every command does."""
+_warned: set[str] = set()
+
+
 def transport(host: Host, token: str | None, *, url: str | None = None, timeout: float = 30.0) -> Transport:
-    """A connection as the command line makes it."""
-    return Transport(url or host.api_url, token, client="cli", timeout=timeout, warn=say.warn)
+    """A connection as the command line makes it; what servers warn of is said once in a run."""
+    return Transport(url or host.api_url, token, client="cli", timeout=timeout, warn=_warn_once)
+
+
+def _warn_once(text: str) -> None:
+    if text not in _warned:
+        _warned.add(text)
+        say.warn(text)
 
 
 class Server:
@@ -52,6 +64,7 @@ class Server:
     ) -> None:
         self._transport.close()
         if self._reached:
+            self._warn_of_the_end()
             send_queued_revocations(self.host)
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -59,15 +72,27 @@ class Server:
         answer = self._with_login(lambda more: self._transport.request(method, path, body, headers=more).body)
         return answer if isinstance(answer, dict) else {}
 
+    def ask_for_list(self, method: str, path: str) -> list[dict[str, Any]]:
+        """A request that is answered with one list."""
+        answer = self._with_login(lambda more: self._transport.request(method, path, headers=more).body)
+        return [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []
+
     def ask_all(self, path: str) -> list[dict[str, Any]]:
         """All items of a list."""
         items = self._with_login(lambda _: self._transport.pages(path))
         return [item for item in items if isinstance(item, dict)]
 
     def require_login(self) -> None:
-        """Log in now if there is nothing to present, before anything else is said."""
+        """Log in now if there is nothing to present, or nothing that can be a token, before anything else is said."""
         if self.credential is None:
             self._log_in(not_logged_in(self.host))
+            return
+        wrong = grammar.misfit(self.credential.token)
+        if wrong is not None:
+            refused = not_a_token(self.credential, wrong)
+            if not self.credential.stored:
+                raise refused
+            self._log_in(refused)
 
     def _with_login(self, request: Callable[[Mapping[str, str]], T]) -> T:
         self.require_login()
@@ -104,6 +129,16 @@ class Server:
         self.credential = log_in(self.host)
         self._transport.close()
         self._transport = transport(self.host, self.credential.token)
+
+    def _warn_of_the_end(self) -> None:
+        """From what is known here; a server that says itself when a token ends also warns of it."""
+        if self.credential is None or self._transport.tells_expiry:
+            return
+        hint = state.read(os.environ).logins.get(self.host.text)
+        if hint is None or hint.expires_at is None or not hint.speaks_of(self.credential.token):
+            return
+        if time.time() < hint.expires_at < time.time() + _NEAR:
+            _warn_once(f"this login ends {say.moment(hint.expires_at)}; to have a new one: keyturn login")
 
 
 def second_factor(refused: Forbidden) -> dict[str, str]:

@@ -9,6 +9,7 @@ import os
 import sys
 
 from keyturn.client import credentials, hosts, state
+from keyturn.core import token as grammar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ def run(words: Sequence[str]) -> int:
     known = state.read(os.environ)
     host, _ = hosts.choose(flag, os.environ, known.chosen)
     credential = credentials.find(host, os.environ) or _log_in(host)
+    wrong = grammar.misfit(credential.token)
+    if wrong is not None:
+        from keyturn.cli.here import not_a_token
+
+        raise not_a_token(credential, wrong)
     sys.stdout.write(credential.token + "\n")
     hint = known.logins.get(host.text)
     if hint is not None and hint.expires_at is not None and hint.speaks_of(credential.token):

@@ -15,6 +15,7 @@ _TOPICS = (
     ("Logging in", "auth:"),
     ("Tokens for production and tools", ("authorizations", "policy")),
     ("Logins elsewhere", "sessions"),
+    ("OAuth clients", "clients"),
     ("SSH keys", "keys"),
     ("Running a server", ("serve", "admin")),
     ("More", ""),  # whatever no topic above has

@@ -10,6 +10,7 @@ from keyturn.client.errors import NotLoggedIn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from keyturn.client.credentials import Credential
     from keyturn.client.hosts import Host
 
 
@@ -27,6 +28,16 @@ def not_logged_in(host: Host) -> NotLoggedIn:
     if os.environ.get("HEROKU_API_TOKEN"):
         error.add_note(f"HEROKU_API_TOKEN is set; the name that counts is {VARIABLE}")
     return error
+
+
+def not_a_token(credential: Credential, wrong: str) -> NotLoggedIn:
+    """The error for a stored value that can be no token, ``wrong`` saying why; the value itself is never repeated."""
+    if credential.stored:
+        where = f"the password of machine {credential.machine} in {credential.source}"
+        return NotLoggedIn(f"{where} is no token: {wrong}", "keyturn login")
+    return NotLoggedIn(
+        f"what {VARIABLE} holds is no token: {wrong}", f"{unset_variable()}, or set it to the token alone"
+    )
 
 
 def unset_variable() -> str:

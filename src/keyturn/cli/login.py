@@ -37,7 +37,7 @@ class NewLogin:
 
 def run(words: Sequence[str]) -> int:
     """Log in."""
-    from keyturn.cli.options import Parser, positive
+    from keyturn.cli.options import SPAN, Parser, span
 
     parser = Parser(
         "auth:login",
@@ -49,7 +49,7 @@ def run(words: Sequence[str]) -> int:
         "-i", "--interactive", action="store_true", help="log in with e-mail and password, without a browser"
     )
     parser.add_argument(
-        "-e", "--expires-in", type=positive, metavar="SECONDS", help="let the login end earlier than the server would"
+        "-e", "--expires-in", type=span, metavar=SPAN, help="let the login end earlier than the server would"
     )
     options = parser.parse(words)
     log_in(

@@ -39,8 +39,20 @@ def run(words: Sequence[str]) -> int:
     parser = Parser(
         "auth:logout",
         "End this machine's login at the server and remove it from netrc. Other logins and tokens live on.",
+        json="with --dry-run, print it as JSON",
     )
-    host = chosen_host(parser.parse(words).host)
+    parser.add_argument("-a", "--all", action="store_true", help="end every login and browser session of the account")
+    parser.add_argument("--device", metavar="ID", help="end that login instead, as keyturn sessions shows it")
+    parser.add_argument("-y", "--yes", action="store_true", help="with --all or --device: do not ask")
+    parser.add_argument("--dry-run", action="store_true", help="show what would end, and end nothing")
+    options = parser.parse(words)
+    if options.all and options.device is not None:
+        parser.error("give --all or --device, not both")
+    if options.all or options.device is not None or options.dry_run:
+        from keyturn.cli import logout_others
+
+        return logout_others.run(options)
+    host = chosen_host(options.host)
     credential = credentials.from_netrc(host, os.environ)
     if credential is None:
         say.warn(f"there was no login to {host.label}")
@@ -53,9 +65,14 @@ def run(words: Sequence[str]) -> int:
             say.warn(text)
         if reached:
             send_queued_revocations(host)
+    warn_of_the_variable()
+    return 0
+
+
+def warn_of_the_variable() -> None:
+    """HEROKU_API_KEY outlives a logout."""
     if credentials.from_environment(os.environ):
         say.warn(f"{credentials.VARIABLE} is still set, and its token still works; to take it away: {unset_variable()}")
-    return 0
 
 
 def forget(host: Host, credential: Credential) -> None:

@@ -6,11 +6,16 @@ import argparse
 import sys
 
 from keyturn.cli.failures import UsageError
+from keyturn.core import token as grammar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
+SPAN = "SECONDS|90m|24h|30d"
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,8 +42,9 @@ class Parser(argparse.ArgumentParser):
             self.add_argument("-j", "--json", action="store_true", help=json)
 
     def error(self, message: str) -> NoReturn:
-        """Wrong usage."""
-        raise UsageError(message, f"keyturn {self.command} --help")
+        """Wrong usage. argparse repeats what was typed; a token is not repeated."""
+        shown = ("(a token)" if grammar.kind_of(word.strip("'\"")) else word for word in message.split(" "))
+        raise UsageError(" ".join(shown), f"keyturn {self.command} --help")
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The options. ``--help`` prints and leaves by SystemExit(0)."""
@@ -48,11 +54,18 @@ class Parser(argparse.ArgumentParser):
         (sys.stdout if file is None or file is sys.stdout else sys.stderr).write(message)
 
 
-def positive(text: str) -> int:
-    """A whole number of seconds above 0."""
-    if not (text.isascii() and text.isdigit()) or not int(text[:19]) > 0 or len(text) > 18:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of seconds above 0")
-    return int(text)
+def span(text: str) -> int:
+    """A span of time above 0, in seconds: ``86400``, ``90m``, ``24h``, ``30d``, ``2w``."""
+    unit = _UNITS.get(text[-1:], 0)
+    digits = text[:-1] if unit else text
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 15 or not int(digits) > 0:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no span of time: give seconds, or 90m, 24h, 30d")
+    return int(digits) * (unit or 1)
+
+
+def span_or_never(text: str) -> int:
+    """The same, with 0 for ``never``."""
+    return 0 if text.lower() == "never" else span(text)
 
 
 def names(text: str) -> list[str]:

@@ -10,11 +10,11 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import Any, TextIO
 
-_RED, _YELLOW, _BOLD = "31", "33", "1"
+_RED, _YELLOW, _BOLD, _FAINT = "31", "33", "1", "2"
 _unfinished: list[str] = []  # what a `doing` has begun on the line that the cursor is on
 
 
@@ -105,15 +105,29 @@ def data_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns, as wide as they must be, under headings."""
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[object]], *, faint: Container[int] = (), told: bool = False
+) -> None:
+    """Columns, as wide as they must be, under headings; rows whose number is in ``faint`` are dimmed.
+
+    It is data, or, when ``told``, something for the person.
+    """
+    stream = sys.stderr if told else sys.stdout
+    write = line if told else _data_line
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(len(heading), *(len(row[at]) for row in cells)) for at, heading in enumerate(headings)]
     head = "  ".join(heading.ljust(width) for heading, width in zip(headings, widths, strict=True)).rstrip()
-    sys.stdout.write(coloured(head, _BOLD, sys.stdout) + "\n")
-    sys.stdout.write(_encodable("  ".join("\u2500" * width for width in widths)) + "\n")
-    for row in cells:
-        data("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    write(coloured(head, _BOLD, stream))
+    write(_encodable("  ".join("\u2500" * width for width in widths), stream))
+    for number, row in enumerate(cells):
+        text = _encodable(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), stream
+        )
+        write(coloured(text, _FAINT, stream) if number in faint else text)
+
+
+def _data_line(text: str) -> None:
+    sys.stdout.write(text + "\n")
 
 
 def particulars(pairs: Sequence[tuple[str, object]]) -> None:
@@ -123,8 +137,8 @@ def particulars(pairs: Sequence[tuple[str, object]]) -> None:
         sys.stdout.write(f"{coloured(f'{name}:'.ljust(width), _BOLD, sys.stdout)} {_encodable(clean(value))}\n")
 
 
-def _encodable(text: str) -> str:
-    encoding = sys.stdout.encoding or "ascii"
+def _encodable(text: str, stream: TextIO | None = None) -> str:
+    encoding = (stream or sys.stdout).encoding or "ascii"
     return (
         text.replace("\u2500", "-").encode(encoding, "replace").decode(encoding)
         if encoding.lower() != "utf-8"
@@ -157,3 +171,23 @@ def when(timestamp: object, never: str = "never") -> str:
         return moment(datetime.fromisoformat(str(timestamp)).timestamp()).removeprefix("on ")
     except (ValueError, OverflowError, OSError):
         return clean(timestamp)
+
+
+def ago(timestamp: object) -> str:
+    """How long since a timestamp of the API's: ``just now``, ``5 minutes ago``, ``12 days ago``; ``never`` for null."""
+    if not timestamp:
+        return "never"
+    import time
+    from datetime import datetime
+
+    try:
+        seconds = time.time() - datetime.fromisoformat(str(timestamp)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return clean(timestamp)
+    for name, size, most in (("minute", 60, 3600), ("hour", 3600, 2 * 86400), ("day", 86400, 60 * 86400)):
+        if seconds < size:
+            return "just now"
+        if seconds < most:
+            count = int(seconds // size)
+            return f"{count} {name}{'s' if count > 1 else ''} ago"
+    return when(timestamp)

@@ -8,7 +8,7 @@ import time
 from keyturn.cli import say
 from keyturn.cli.here import not_logged_in
 from keyturn.client import credentials, hosts, state
-from keyturn.client.errors import StorageFailed, Unauthorized
+from keyturn.client.errors import StorageFailed
 from keyturn.core import token as grammar
 
 TYPE_CHECKING = False
@@ -38,6 +38,8 @@ class Source:
             "source": self.name,
             "login": self.login,
             "token": masked(self.token) if self.token else None,
+            "kind": grammar.kind_of(self.token or ""),
+            "wrong": grammar.misfit(self.token) if self.token else None,
             "wins": self.verdict == "wins",
             "why": self.verdict,
             "expires_at": self.expires_at and time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.expires_at)),
@@ -77,6 +79,8 @@ def survey(host: Host, environ: Mapping[str, str], hint: Known | None) -> tuple[
         sources.append(Source(credentials.VARIABLE, winner.token, None, "wins", _expiry(hint, winner.token)))
     elif credentials.VARIABLE in environ:
         sources.append(Source(credentials.VARIABLE, None, None, "it is set but empty, and counts as not set"))
+    if environ.get("HEROKU_API_TOKEN"):
+        sources.append(Source("HEROKU_API_TOKEN", None, None, f"nothing reads it; the name is {credentials.VARIABLE}"))
     try:
         path, entries = credentials.netrc_entries(environ)
         stored = credentials.from_netrc(host, environ)
@@ -107,6 +111,13 @@ def survey(host: Host, environ: Mapping[str, str], hint: Known | None) -> tuple[
         sources.append(Source(path, None, None, "there is no such file"))
     elif not seen:
         sources.append(Source(path, None, None, f"it has no machine {' or '.join(host.lookups)}"))
+    if any(entry.machine is None and entry.password for entry in entries):
+        sources.append(Source(f"{path}: default", None, None, "curl and git would use it, keyturn does not"))
+    from keyturn.cli import git_helpers
+
+    for helper in git_helpers.configured(host):
+        name = f"git's credential helper {helper.name} for {helper.about or 'every server'}"
+        sources.append(Source(name, None, None, "for git alone, when netrc's token is refused"))
     return winner, sources
 
 
@@ -147,29 +158,49 @@ def _expiry(hint: Known | None, token: str | None) -> int | None:
 
 
 def _check(host: Host, winner: Credential) -> dict[str, Any]:
-    from keyturn.cli.asking import transport
+    from keyturn.cli.why import explain
 
-    with transport(host, winner.token) as connection:
-        try:
-            account = connection.request("GET", "/account").body or {}
-        except Unauthorized as dead:
-            return {"alive": False, "reason": dead.reason, "message": dead.message, "next": dead.next}
-    return {"alive": True, "email": account.get("email")}
+    told = explain(host, winner.token)
+    found = told.get("credential")
+    item: dict[str, Any] = found if isinstance(found, dict) else {}
+    said = {
+        name: told.get(name) for name in ("alive", "reason", "message", "next", "untold") if told.get(name) is not None
+    }
+    said |= {name: item[name] for name in ("id", "kind", "scope", "expires_at", "life", "last_used_at") if name in item}
+    email = told.get("email") or (item.get("user") or {}).get("email")
+    return {**said, "email": email} if email else said
 
 
 def _show(host: Host, named_by: str, sources: Sequence[Source], checked: Mapping[str, Any] | None) -> None:
+    show_sources(host, named_by, sources)
+    if checked is None:
+        return
+    if checked["alive"]:
+        say.data(f"the server accepts it, for {checked.get('email')}")
+        if checked.get("scope"):
+            say.data(f"  scope: {','.join(str(name) for name in checked['scope'])}")
+        if checked.get("life"):
+            say.data(f"  life:  {checked['life']}")
+    else:
+        say.failure(f"the server refuses it: {checked['message']}", checked["next"])
+    if checked.get("untold"):
+        say.note(checked["untold"])
+
+
+def show_sources(host: Host, named_by: str, sources: Sequence[Source]) -> None:
+    """The server, and each source with why it wins or loses."""
     say.data(f"{host.label} (from {named_by})")
     for source in sources:
         say.data(f"  {source.name}")
         if source.token:
             say.data(f"    token:   {masked(source.token)}" + (f" of {source.login}" if source.login else ""))
+            kind = grammar.kind_of(source.token)
+            if kind:
+                say.data(f"    kind:    {kind.replace('_', ' ')}")
+            wrong = grammar.misfit(source.token)
+            if wrong:
+                say.data(f"    wrong:   {wrong}")
         if source.expires_at:
-            ended = source.expires_at <= time.time()
-            say.data(f"    expires: {'it did, ' if ended else ''}{say.moment(source.expires_at)}")
+            past = source.expires_at <= time.time()
+            say.data(f"    expires: {'it did, ' if past else ''}{say.moment(source.expires_at)}")
         say.data(f"    {'in use' if source.verdict == 'wins' else 'not used: ' + source.verdict}")
-    if checked is None:
-        return
-    if checked["alive"]:
-        say.data(f"the server accepts it, for {checked['email']}")
-    else:
-        say.failure(f"the server refuses it: {checked['message']}", checked["next"])

@@ -44,8 +44,8 @@ class Credential:
 
 def from_environment(environ: Mapping[str, str]) -> Credential | None:
     """HEROKU_API_KEY, unless it is empty."""
-    token = environ.get(VARIABLE, "").strip()
-    return Credential(token, VARIABLE) if token else None
+    token = environ.get(VARIABLE, "").rstrip("\r\n")  # what `$(cat FILE)` would take off
+    return Credential(token, VARIABLE) if token.strip() else None
 
 
 def from_netrc(host: Host, environ: Mapping[str, str]) -> Credential | None:

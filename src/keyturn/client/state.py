@@ -122,6 +122,12 @@ def revocations(environ: Mapping[str, str], host: str) -> list[str]:
     return [fields[2] for fields in _lines(path) if len(fields) == 3 and fields[0] == host]
 
 
+def waiting(environ: Mapping[str, str]) -> list[tuple[str, int]]:
+    """The host of every revocation still to be sent, and since when it waits, in seconds since 1970."""
+    lines = _lines(os.path.join(folder(environ), "revocations"))
+    return [(fields[0], int(fields[1]) if _is_number(fields[1]) else 0) for fields in lines if len(fields) == 3]
+
+
 def settle_revocations(environ: Mapping[str, str], done: list[str], now: int) -> None:
     """Forget the tokens that are ended now, and every one that has waited too long. Raises OSError."""
     with _locked(environ) as where:

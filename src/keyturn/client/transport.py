@@ -66,6 +66,10 @@ class Transport:
         self._timeout = timeout
         self._warn = warn
         self._warned: set[str] = set()
+        self.tells_expiry = False
+        """Whether an answer said when the token ends; such a server also warns of it in time."""
+        self.date = ""
+        """The Date of the last answer, be it a refusal."""
         self._agent = f"keyturn/{__version__} ({client}; {sys.platform})"
         self._connection: http.client.HTTPConnection | None = None
         self._proxy_headers: dict[str, str] = {}
@@ -261,6 +265,9 @@ class Transport:
         raise ServerFault(status, said, headers)
 
     def _pass_on_warning(self, headers: Mapping[str, str]) -> None:
+        self.date = headers.get("date", "")
+        if "keyturn-expires-at" in headers:
+            self.tells_expiry = True
         text = headers.get("x-heroku-warning") or headers.get("warning-message")
         if text and self._warn is not None and text not in self._warned:
             self._warned.add(text)
@@ -268,10 +275,11 @@ class Transport:
 
 
 def checked(token: str) -> str:
-    """``token``, when it can be sent in a header at all. Raises NotLoggedIn with what is wrong; never repeats it."""
-    if token.isascii() and token.isprintable() and " " not in token and token:
+    """``token``, when some server can have made it. Raises NotLoggedIn with what is wrong; never repeats it."""
+    wrong = grammar.misfit(token)
+    if wrong is None:
         return token
-    raise NotLoggedIn(f"the token cannot be one: {grammar.what_is_wrong(token)}")
+    raise NotLoggedIn(f"the token cannot be one: {wrong}", "keyturn auth:doctor")
 
 
 class Proxy:

@@ -1,0 +1,63 @@
+"""The credential helpers that git would ask for a server's password, from git's own configuration."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from keyturn.client.hosts import Host
+
+
+class Helper:
+    """``about``: the URL that it is configured for, or empty for every server. ``key``: the setting's name."""
+
+    __slots__ = ("about", "key", "name")
+
+    def __init__(self, key: str, about: str, name: str) -> None:
+        self.key, self.about, self.name = key, about, name
+
+
+def git_url(host: Host) -> str:
+    """Where git finds the server."""
+    return host.api_url if "://" in host.text else f"https://{host.machines[-1]}"
+
+
+def configured(host: Host) -> list[Helper]:
+    """Those that git asks about the host, but ours, in its order; none without git."""
+    import subprocess
+    from urllib.parse import urlsplit
+
+    command = ["git", "config", "--null", "--get-regexp", r"^credential\.(.*\.)?helper$"]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=10, env=os.environ)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    found: list[Helper] = []
+    wanted = urlsplit(git_url(host)).netloc
+    for setting in done.stdout.decode("utf-8", "replace").split("\0"):
+        key, _, value = setting.partition("\n")
+        about = key.removeprefix("credential").removesuffix("helper").strip(".")
+        if not key or (about and not _is(about, wanted)):
+            continue
+        if not value:
+            found = []  # an empty one resets the list (gitcredentials)
+        elif "keyturn" not in value:
+            found.append(Helper(key, about, _named(value)))
+    return found
+
+
+def _is(url: str, netloc: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(url if "://" in url else f"https://{url}").netloc.rpartition("@")[2].lower() == netloc
+    except ValueError:
+        return False
+
+
+def _named(value: str) -> str:
+    """Never the whole of it: a helper written out as a command may hold the password itself."""
+    if value.startswith("!"):
+        return "a shell command"
+    return os.path.basename(value.split(maxsplit=1)[0]) if value.split() else "an unnamed one"
