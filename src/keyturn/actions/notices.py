@@ -51,8 +51,7 @@ def tell_endings(env: Env, tx: Tx, endings: Iterable[Ending]) -> None:
         return
     told = tx.noticed([ending.grant.id for ending in ended])
     reasons = {e.grant.id: e.reason for e in ended if (e.grant.id, notice.ENDED) not in told}
-    for grant_id in reasons:
-        tx.add_notice(grant_id, notice.ENDED, now)
+    tx.add_notices([(grant_id, notice.ENDED) for grant_id in reasons], now)
     grants = [ending.grant for ending in ended if ending.grant.id in reasons]
     _post(env, tx, [(grant, About(grant, now, reasons[grant.id])) for grant in grants], now)
 
@@ -89,9 +88,7 @@ def _due_among(env: Env, tx: Tx, grants: Sequence[Grant], now: datetime) -> list
 
 def _tell_due(env: Env, tx: Tx, grants: Sequence[Grant], now: datetime) -> None:
     found = _due_among(env, tx, grants, now)
-    for grant, (_about, keys) in found:
-        for key in keys:
-            tx.add_notice(grant.id, key, now)
+    tx.add_notices([(grant.id, key) for grant, (_about, keys) in found for key in keys], now)
     _post(env, tx, [(grant, about) for grant, (about, _keys) in found], now)
 
 

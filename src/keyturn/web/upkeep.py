@@ -26,6 +26,8 @@ EVERY: Final = 30.0
 """Seconds between two looks for what is due, by default."""
 SEND_EVERY: Final = 5.0
 FORGET_EVERY: Final = 3600.0
+LOOKING: Final = 0.01
+"""The share of the time that looking for what is due may take."""
 STOP: Final = 3.0
 """Seconds that a job under way is given when the server stops."""
 
@@ -36,6 +38,8 @@ class Job(NamedTuple):
     name: str
     every: float
     run: Callable[[Env], object]
+    share: float = 1.0
+    """Of the time it takes at most this much: with very many credentials it looks less often."""
 
 
 def forget_dead(env: Env) -> int:
@@ -52,8 +56,8 @@ def forget_dead(env: Env) -> int:
 def jobs(every: float = EVERY) -> tuple[Job, ...]:
     """All of them; the expiries are told of before the outbox is emptied."""
     return (
-        Job("notices", every, notices.due),
-        Job("overlaps", every, overlap.end_overlaps),
+        Job("notices", every, notices.due, LOOKING),
+        Job("overlaps", every, overlap.end_overlaps, LOOKING),
         Job("outbox", min(every, SEND_EVERY), outbox.send_due),
         Job("forgetting the dead", FORGET_EVERY, forget_dead),
         Job("forgetting what was sent", FORGET_EVERY, outbox.forget),
@@ -83,13 +87,14 @@ class Upkeep:
         """Runs what is due at ``now`` (seconds of a steady clock); returns when the next is."""
         for number, job in enumerate(self._jobs):
             if self._next[number] <= now and not self._stopping.is_set():
-                self._next[number] = now + job.every
+                began = time.monotonic()
                 try:
                     job.run(self._env)
                 except Unavailable as fault:
                     log.warning("%s: the store does not answer: %s", job.name, fault)
                 except Exception:
                     log.exception("%s", job.name)
+                self._next[number] = now + max(job.every, (time.monotonic() - began) / job.share)
         return min(self._next.values())
 
     def _run(self) -> None:

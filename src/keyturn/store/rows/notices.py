@@ -11,7 +11,7 @@ from keyturn.store.interface import Outgoing
 from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
 _OUTGOING = columns(t.outbox, Outgoing)
@@ -34,8 +34,11 @@ class NoticeRows(Rows):
     def forget_notices(self, grant_id: str) -> None:
         self._c.execute(sa.delete(t.notices).where(t.notices.c.grant_id == grant_id))
 
-    def add_notice(self, grant_id: str, threshold: str, at: datetime) -> None:
-        self._c.execute(sa.insert(t.notices).values(grant_id=grant_id, threshold=threshold, at=at))
+    def add_notices(self, told: Collection[tuple[str, str]], at: datetime) -> None:
+        """Notes pairs of grant and threshold as told of. Raises Taken for one that was noted already."""
+        if told:
+            rows = [{"grant_id": grant_id, "threshold": threshold, "at": at} for grant_id, threshold in told]
+            self._c.execute(sa.insert(t.notices), rows)
 
     def add_outgoing(self, item: Outgoing) -> None:
         self._c.execute(sa.insert(t.outbox).values(values(item)))
