@@ -183,7 +183,7 @@ def test_a_change_that_cannot_be_taken_names_its_field_and_changes_nothing(
 def test_an_email_changes_with_the_password_alone(world: World) -> None:
     made = world.mint(world.account())
     by, principal = world.by(made), world.principal(made)
-    with pytest.raises(Refused):
+    with pytest.raises(Invalid, match="current password is wrong"):
         accounts.change_email(world.env, by, principal, current_password="wrong", email="new@example.com")
     assert (
         accounts.change_email(world.env, by, principal, current_password=PASSWORD, email="new@example.com").email

@@ -92,7 +92,7 @@ def test_the_hash_the_endings_and_the_audit_come_together_or_not_at_all(
 @pytest.mark.parametrize(
     ("current", "new", "problem"),
     [
-        ("wrong", NEW_PASSWORD, Refused),
+        ("wrong", NEW_PASSWORD, Invalid),
         (None, NEW_PASSWORD, Invalid),
         ("", NEW_PASSWORD, Invalid),
         (5, NEW_PASSWORD, Invalid),
@@ -117,7 +117,7 @@ def test_a_change_that_cannot_be_made_changes_nothing(
 def test_guessing_the_current_password_is_slowed_down_like_a_sign_in(world: World) -> None:
     acting = world.mint(world.account())
     for _ in range(5):
-        with pytest.raises(Refused):
+        with pytest.raises(Invalid):
             change(world, acting, current="wrong guess")
     with pytest.raises(Throttled):
         change(world, acting)
@@ -222,7 +222,7 @@ def test_of_two_changes_at_once_one_wins_and_the_other_changes_nothing(world: Wo
     account = world.account()
     first, second = world.mint(account), world.mint(account)
     late = racing(world, lambda: change(world, first))
-    with pytest.raises(Refused):
+    with pytest.raises(Invalid, match="current password is wrong"):
         change(late, second, new="another password entirely")
     assert world.ended(second) == "password_changed"
     assert sign_in.check_password(world.env, world.by(), EMAIL, NEW_PASSWORD).credential_version == 2

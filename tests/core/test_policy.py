@@ -33,7 +33,7 @@ PUBLISHED = {
     # What only an OAuth client's tokens can meet: its own revocation [RFC 7009], a second use of what is good once.
     Event.CLIENT_REVOKE: "n n n n n x n",
     Event.REUSE: "n n n n n x n",
-    Event.LEAK: "x x r x x x n",
+    Event.LEAK: "x x x x x x n",
 }
 LETTERS = {
     Effect.DIES: "x", Effect.REPLACED: "r", Effect.SPARED: "c", Effect.LIVES: "-", Effect.NEVER: "n", Effect.MOVES: "m",

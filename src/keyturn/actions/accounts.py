@@ -214,7 +214,13 @@ def _prove(env: Env, by: By, principal: Principal, current_password: object) -> 
     """The acting account, its password proven anew: throttled and audited like a sign-in."""
     if not isinstance(current_password, str) or not current_password:
         raise Invalid("password", "give the account's current password")
-    account = sign_in.check_password(env, by, principal.email, current_password)
+    try:
+        account = sign_in.check_password(env, by, principal.email, current_password)
+    except Refused as refusal:
+        if refusal.deny.reason != "wrong_password":
+            raise
+        # the token is good, so this is no 401: clients would start to log in again
+        raise Invalid("current_password", "the current password is wrong; nothing was changed") from None
     if account.id != principal.account_id:
         raise Refused(decide.unproven("wrong_password"))
     return account

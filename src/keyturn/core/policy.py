@@ -174,7 +174,7 @@ _ROWS: Final[dict[Event, str]] = {
     Event.CLIENT_REMOVED:   "-    -   -   -    -    x     -    -",
     Event.CLIENT_REVOKE:    "n    n   n   n    n    x     n    n",
     Event.REUSE:            "n    n   n   n    n    x     n    n",
-    Event.LEAK:             "x    x   r   x    x    x     x    n",
+    Event.LEAK:             "x    x   x   x    x    x     x    n",
 }  # fmt: skip
 
 EFFECTS: Final[dict[tuple[Event, Kind], Effect]] = {

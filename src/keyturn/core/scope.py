@@ -64,7 +64,9 @@ def normalize(asked: object) -> tuple[str, ...]:
     unknown = [name for name in asked if name not in SCOPES]
     if unknown:
         raise ValueError(f"unknown scope {unknown[0][:40]!r}; the valid ones are {', '.join(SCOPES)}")
-    return tuple(name for name in SCOPES if name in asked) or (GLOBAL,)
+    if not asked:
+        raise ValueError("scope is empty; leave it out for a global token, or name what it may do")
+    return tuple(name for name in SCOPES if name in asked)
 
 
 def includes(held: tuple[str, ...], asked: tuple[str, ...]) -> bool:

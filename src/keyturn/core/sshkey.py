@@ -78,6 +78,8 @@ def parse(text: str) -> PublicKey:
                 f"RSA keys must have {RSA_BITS_LEAST} to {RSA_BITS_MOST} bits, this one has {bits}; "
                 "make a new one with: ssh-keygen -t ed25519"
             )
+    if kind.startswith("ecdsa-") and fields[1] != kind.removeprefix("ecdsa-sha2-").encode():
+        raise BadKey("the key is damaged: its curve is not that of its type")
     if kind in _SIZES and len(fields[_SIZES[kind][0]]) != _SIZES[kind][1]:
         raise BadKey("the key is damaged: its length is not that of its type")
     comment = "".join(c for c in comment.strip() if c.isprintable())[:200]

@@ -71,6 +71,7 @@ def submit(visit: Visit) -> Response:
     except Throttled as problem:
         wait = lifecycle.in_words(max(1, round(problem.after.total_seconds())))
         return form(visit, next_path, status=429, error=f"Too many failed sign-ins. Try again in {wait}.", email=email)
+    sign_in.sign_out(visit.face.env, visit.by)  # whoever was signed in here before
     return begin_session(visit.face, see_other(next_path), session)
 
 
