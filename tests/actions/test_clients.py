@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.oauth import CALLBACK, register
+from tests.support.world import EMAIL
 
-from keyturn.actions import clients
+from keyturn.actions import clients, leaks
 from keyturn.actions.env import Invalid, NotFound
 from keyturn.core.policy import Kind
 
@@ -139,3 +140,18 @@ def test_an_account_has_so_many_clients_and_no_more(world: World, monkeypatch: p
     register(world, owner)
     with pytest.raises(Invalid, match="the most allowed"):
         register(world, owner)
+
+
+def test_a_leaked_secret_is_refused_ends_what_it_reached_and_its_owner_is_told(world: World) -> None:
+    owner, other = world.mint(world.account()), world.mint(world.account("grace@example.com"))
+    app, bystander = register(world, owner), register(world, owner, "Other")
+    reached, spared = app.let_in(other), bystander.let_in(other)
+    assert leaks.report(world.env, world.by(), [app.secret, "kty_" + "0" * 38]) == 2
+    assert (world.reason(reached.secret), world.reason(spared.secret)) == ("reported_leaked", None)
+    with world.store.reading() as tx:
+        assert not clients.is_secret(tx, clients.info(world.env, world.principal(owner), app.id), app.secret)
+        told = [mail for mail in tx.outgoing() if "secret of your OAuth client" in mail.subject]
+    assert [mail.recipient for mail in told] == [EMAIL]
+    assert app.secret not in told[0].body
+    fresh = clients.rotate(world.env, world.by(owner), world.principal(owner), app.id)
+    assert fresh.secret != app.secret

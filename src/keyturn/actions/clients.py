@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import audit, grants
+from keyturn.actions import audit, grants, notices
 from keyturn.actions.env import Invalid, NotFound
 from keyturn.core import redirect, token
 from keyturn.core.credential import OAuthClient
@@ -156,6 +156,40 @@ def would_remove(env: Env, by: By, principal: Principal, identity: str) -> Remov
         shown = grants.with_tokens(tx, [ending.grant for ending in own])
         others = [ending.grant.account_id for ending in endings if ending.grant.account_id != principal.account_id]
         return Removal(found, list(zip(own, shown, strict=True)), len(others), len(set(others)))
+
+
+def secret_leaked(env: Env, tx: Tx, by: By, text: str) -> bool:
+    """Whether ``text`` was a client's secret, reported leaked: it is refused from now on, every authorization that the
+    client had ends, and its owner is told. The client itself stays, for a new secret.
+    """
+    found = tx.client_by_secret(token.digest(text))
+    if found is None:
+        return False
+    unknown = token.digest(token.make("client_secret", env.random_bytes))
+    tx.change_client(found.id, secret_digest=unknown, updated_at=env.clock())
+    audit.record(env, tx, by, "client.leak", account_id=found.account_id, client=found.id)
+    ended = 0
+    for grant in tx.grants_of_client(found.id):
+        ended += len(grants.end(env, tx, by, Event.LEAK, grant.account_id, target=grant.id, among=[grant]))
+    owner = tx.account(found.account_id)
+    if owner is not None:
+        notices.post(env, tx, "mail", owner.email, f"The secret of your OAuth client {found.name} leaked", _LEAKED.format(
+            name=found.name, id=found.id, count=ended))  # fmt: skip
+    return True
+
+
+_LEAKED: Final = """\
+Hello,
+
+the secret of your OAuth client “{name}” was reported leaked: somebody found it where it should not be.
+
+It is refused from now on, and what people had let the client do ended: {count} authorizations in all.
+Find out where it was, then make a new secret:
+
+  keyturn clients:rotate {id}
+
+and let people authorize the client again.
+"""
 
 
 def is_secret(tx: Tx, client: OAuthClient, secret: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import audit, grants
+from keyturn.actions import audit, clients, grants
 from keyturn.actions.env import Invalid
 from keyturn.core import token
 from keyturn.core.policy import EFFECTS, Effect, Event, Kind
@@ -28,6 +28,9 @@ def report(env: Env, by: By, texts: object) -> int:
     candidates = {text.strip() for text in texts if token.is_token(text.strip())}
     with env.store.writing() as tx:
         for text in sorted(candidates):
+            if token.kind_of(text) == "client_secret":
+                clients.secret_leaked(env, tx, by, text)
+                continue
             found = tx.find_token(token.digest(text))
             if (
                 found is None

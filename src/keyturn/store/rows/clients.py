@@ -34,6 +34,12 @@ class ClientRows(Rows):
         row = self._one(sa.select(*_CLIENT).where(t.clients.c.id == client_id))
         return row and OAuthClient(*row)
 
+    def client_by_secret(self, digest: bytes) -> OAuthClient | None:
+        """The living client with that secret, for a report of a leak: it reads them all."""
+        alive = sa.and_(t.clients.c.secret_digest == digest, t.clients.c.ended_at.is_(None))
+        row = self._one(sa.select(*_CLIENT).where(alive))
+        return row and OAuthClient(*row)
+
     def client_secret(self, client_id: str) -> bytes | None:
         """The secret's digest."""
         return self._c.execute(sa.select(t.clients.c.secret_digest).where(t.clients.c.id == client_id)).scalar()
