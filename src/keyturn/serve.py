@@ -15,7 +15,7 @@ import uvicorn
 
 from keyturn import settings as configuration
 from keyturn import workers
-from keyturn.actions import accounts
+from keyturn.actions import accounts, tighten
 from keyturn.actions.env import Env, Limits, Post
 from keyturn.actions.refusals import Refusals
 from keyturn.adapters.passwords import Argon2Passwords
@@ -57,8 +57,8 @@ def environment(
 
 
 def prepare(settings: Settings) -> str | None:
-    """Makes the data folder, brings the store up to date, and opens the one-time link if there is no account: its
-    secret.
+    """Makes the data folder, brings the store up to date and under the rules in force, and opens the one-time link if
+    there is no account: its secret.
     """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = sql.engine_for(settings.database_url)
@@ -68,6 +68,7 @@ def prepare(settings: Settings) -> str | None:
         engine.dispose()
     env = environment(settings.database_url, rules=settings.rules)
     try:
+        tighten.tighten(env)
         return accounts.open_setup(env)
     finally:
         env.store.close()

@@ -13,7 +13,7 @@ from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
 GRANT = columns(t.grants, Grant)
 _TOKEN = columns(t.tokens, Token)
@@ -59,6 +59,14 @@ class GrantRows(Rows):
         between = sa.and_(t.grants.c.ended_at.is_(None), t.grants.c.expires_at > after, t.grants.c.expires_at <= before)
         select = sa.select(*GRANT).where(between, t.grants.c.kind.in_([kind.value for kind in sorted(kinds)]))
         return [made_grant(row) for row in self._c.execute(select.order_by(t.grants.c.expires_at))]
+
+    def grants_beyond(self, kind: Kind, longest: timedelta, after: datetime) -> list[Grant]:
+        """The living ones of ``kind`` that end later than ``after`` and than ``longest`` after they were made, or never."""
+        end, made = t.grants.c.expires_at, sa.type_coerce(t.grants.c.created_at, sa.BigInteger)
+        limit = made + longest // t.MICROSECOND
+        late = sa.or_(end.is_(None), sa.and_(end > after, sa.type_coerce(end, sa.BigInteger) > limit))
+        these = sa.and_(t.grants.c.kind == kind, t.grants.c.ended_at.is_(None), late)
+        return [made_grant(row) for row in self._c.execute(sa.select(*GRANT).where(these).order_by(t.grants.c.id))]
 
     def forget_grants(self, before: datetime) -> int:
         """Removes what has been dead since ``before``, with all that hangs on it; how many grants."""
