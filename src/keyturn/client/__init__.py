@@ -27,7 +27,19 @@ if TYPE_CHECKING:
         Unauthorized,
     )
     from keyturn.client.hosts import HostError
-    from keyturn.client.models import AccessToken, Account, Authorization, Key, RateLimit, Session, Verified
+    from keyturn.client.models import (
+        AccessToken,
+        Account,
+        Authorization,
+        Ending,
+        Key,
+        Preview,
+        RateLimit,
+        Session,
+        Use,
+        Verified,
+        Why,
+    )
 
 __all__ = [
     "AccessToken",
@@ -36,6 +48,7 @@ __all__ = [
     "Authorization",
     "Client",
     "ConnectionFailed",
+    "Ending",
     "Forbidden",
     "HostError",
     "Invalid",
@@ -43,16 +56,21 @@ __all__ = [
     "KeyturnError",
     "NotFound",
     "NotLoggedIn",
+    "Preview",
     "RateLimit",
     "RateLimited",
     "ServerFault",
     "Session",
     "StorageFailed",
     "Unauthorized",
+    "Use",
     "Verified",
+    "Why",
 ]
 
-_MODELS = ("AccessToken", "Account", "Authorization", "Key", "RateLimit", "Session", "Verified")
+_MODELS = (
+    "AccessToken", "Account", "Authorization", "Ending", "Key", "Preview", "RateLimit", "Session", "Use", "Verified", "Why",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
 
 from keyturn.client import models
 from keyturn.client.credentials import find
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from keyturn.client.hosts import Host
-    from keyturn.client.models import Account, Authorization, Key, RateLimit, Session, Verified
+    from keyturn.client.models import Account, Authorization, Key, Preview, RateLimit, Session, Verified, Why
+
+
+class Keep(Enum):
+    """That something stays as it is, where None has a meaning of its own."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Keep.KEEP
 
 
 class Client:
@@ -100,6 +110,21 @@ class Client:
             expires_at=models.moment(said.get("expires-at")),
         )
 
+    def why(self, method: str | None = None, path: str | None = None, *, id: str | None = None) -> Why:  # noqa: A002
+        """Why this token works or does not, be it dead; or the credential with this ``id``. With ``method`` and
+        ``path``, whether that request would be allowed. Raises NotFound.
+        """
+        about = {name: value for name, value in (("method", method), ("path", path)) if value is not None}
+        where = "/credentials/why" if id is None else f"/credentials/{quote(id, safe='')}/why"
+        return models.why(self.ask("GET", where + (f"?{urlencode(about)}" if about else "")))
+
+    def preview(self, event: str, *, id: str | None = None, account: str | None = None) -> Preview:  # noqa: A002
+        """What an event (docs/api.md) would end; ``id``: of the credential it is about. Raises Invalid, NotFound."""
+        about = {
+            name: value for name, value in (("event", event), ("id", id), ("account", account)) if value is not None
+        }
+        return models.preview(self.ask("GET", f"/account/preview?{urlencode(about)}"))
+
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Any route that answers with one object; its JSON. For what has no method here yet."""
         self._require_token()
@@ -126,9 +151,10 @@ class Authorizations:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def list(self) -> list[Authorization]:
-        """All of them, their tokens masked."""
-        return [models.authorization(item) for item in self._client.ask_all("/oauth/authorizations")]
+    def list(self, *, ended: bool = False) -> list[Authorization]:
+        """All of them, their tokens masked; with ``ended`` the dead too."""
+        path = "/oauth/authorizations" + ("?include=ended" if ended else "")
+        return [models.authorization(item) for item in self._client.ask_all(path)]
 
     def create(
         self, description: str | None = None, *, scope: Iterable[str] | None = None, expires_in: int | None = None
@@ -148,13 +174,25 @@ class Authorizations:
         """One of them. Raises NotFound."""
         return models.authorization(self._client.ask("GET", _path(id)))
 
-    def update(self, id: str, *, description: str) -> Authorization:  # noqa: A002
-        """Describe it otherwise. Raises NotFound."""
-        return models.authorization(self._client.ask("PATCH", _path(id), {"description": description}))
+    def update(
+        self,
+        id: str,  # noqa: A002
+        *,
+        description: str | None = None,
+        expires_in: int | Keep | None = KEEP,
+    ) -> Authorization:
+        """Describe it otherwise, or let it end ``expires_in`` seconds from now (None: never). Raises NotFound, Invalid."""
+        body: dict[str, Any] = {} if description is None else {"description": description}
+        if not isinstance(expires_in, Keep):
+            body["expires_in"] = expires_in
+        return models.authorization(self._client.ask("PATCH", _path(id), body))
 
-    def rotate(self, id: str) -> Authorization:  # noqa: A002
-        """Give it a new token, told this once; the old one ends. Raises NotFound."""
-        return models.authorization(self._client.ask("POST", _path(id) + "/actions/regenerate-tokens"))
+    def rotate(self, id: str, *, overlap: int | None = None, idle: int | None = None) -> Authorization:  # noqa: A002
+        """Give it a new token, told this once. The old one ends at once, or goes on for ``overlap`` seconds, until it was
+        unused for ``idle`` seconds. Raises NotFound, Invalid.
+        """
+        asked = {name: value for name, value in (("overlap", overlap), ("idle", idle)) if value is not None}
+        return models.authorization(self._client.ask("POST", _path(id) + "/actions/regenerate-tokens", asked or None))
 
     def revoke(self, id: str) -> Authorization:  # noqa: A002
         """End it. Raises NotFound."""
@@ -167,9 +205,10 @@ class Sessions:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def list(self) -> list[Session]:
-        """All that live."""
-        return [models.session(item) for item in self._client.ask_all("/oauth/sessions")]
+    def list(self, *, ended: bool = False) -> list[Session]:
+        """All that live; with ``ended`` the dead too."""
+        path = "/oauth/sessions" + ("?include=ended" if ended else "")
+        return [models.session(item) for item in self._client.ask_all(path)]
 
     def end(self, id: str) -> Session:  # noqa: A002
         """End one. Raises NotFound."""

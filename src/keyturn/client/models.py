@@ -39,8 +39,22 @@ class AccessToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """One of the last users of a token: from where, by what, how often."""
+
+    address: str
+    agent: str
+    first_at: datetime | None
+    last_at: datetime | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Authorization:
-    """A login, the API key, or a token made for something. ``life`` says in words when and of what it will die."""
+    """A login, the API key, or a token made for something. ``life`` says in words when and of what it will die.
+
+    ``uses``: its last few users, the latest first. ``ended_at``, ``reason`` and ``ended_by`` are the dead's.
+    """
 
     id: str
     description: str
@@ -53,6 +67,11 @@ class Authorization:
     current: bool
     life: str
     email: str
+    last_used_at: datetime | None = None
+    uses: tuple[Use, ...] = ()
+    ended_at: datetime | None = None
+    reason: str | None = None
+    ended_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,46 @@ class Session:
     address: str | None
     agent: str | None
     life: str
+    last_used_at: datetime | None = None
+    uses: tuple[Use, ...] = ()
+    ended_at: datetime | None = None
+    reason: str | None = None
+    ended_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an event would do to one credential: end it for ``reason`` (docs/reasons.md); ``replaced``: a new one is made."""
+
+    credential: Authorization | Session
+    reason: str
+    replaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an event would end, and what would live on. Nothing has happened."""
+
+    event: str
+    ends: tuple[Ending, ...]
+    lives: tuple[Authorization | Session, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a token works or does not. ``allowed``: whether the request that was asked about would be; ``status``: HTTP's.
+
+    ``next`` is the command that mends a refusal; ``scope`` those of which it takes one.
+    """
+
+    alive: bool
+    allowed: bool
+    status: int
+    message: str
+    reason: str | None
+    next: str | None
+    scope: tuple[str, ...]
+    credential: Authorization | Session | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +192,25 @@ def authorization(body: Json) -> Authorization:
         current=body.get("current") is True,
         life=_text(body, "life"),
         email=_text(body.get("user") or {}, "email"),
+        last_used_at=moment(body.get("last_used_at")),
+        uses=_uses(body),
+        ended_at=moment(body.get("ended_at")),
+        reason=_optional(body, "reason"),
+        ended_by=_optional(body, "ended_by"),
+    )
+
+
+def _uses(body: Json) -> tuple[Use, ...]:
+    return tuple(
+        Use(
+            address=_text(item, "address"),
+            agent=_text(item, "agent"),
+            first_at=moment(item.get("first_at")),
+            last_at=moment(item.get("last_at")),
+            count=count if isinstance(count := item.get("count"), int) else 0,
+        )
+        for item in body.get("uses") or ()
+        if isinstance(item, Mapping)
     )
 
 
@@ -153,7 +231,48 @@ def session(body: Json) -> Session:
         address=_optional(body, "address"),
         agent=_optional(body, "agent"),
         life=_text(body, "life"),
+        last_used_at=moment(body.get("last_used_at")),
+        uses=_uses(body),
+        ended_at=moment(body.get("ended_at")),
+        reason=_optional(body, "reason"),
+        ended_by=_optional(body, "ended_by"),
     )
+
+
+def credential(body: Json) -> Authorization | Session:
+    """An authorization, or a browser session, which has no token to show."""
+    return authorization(body) if "access_token" in body else session(body)
+
+
+def preview(body: Json) -> Preview:
+    """An answer of ``/account/preview``."""
+    return Preview(
+        event=_text(body, "event"),
+        ends=tuple(
+            Ending(credential(item), _text(item, "ends_because"), item.get("replaced") is True)
+            for item in _objects(body.get("ends"))
+        ),
+        lives=tuple(credential(item) for item in _objects(body.get("lives"))),
+    )
+
+
+def why(body: Json) -> Why:
+    """An answer of ``/credentials/why``."""
+    found, status = body.get("credential"), body.get("status")
+    return Why(
+        alive=body.get("alive") is True,
+        allowed=body.get("verdict") == "allowed",
+        status=status if isinstance(status, int) else 0,
+        message=_text(body, "message"),
+        reason=_optional(body, "reason"),
+        next=_optional(body, "next"),
+        scope=tuple(str(name) for name in body.get("scope") or ()),
+        credential=credential(found) if isinstance(found, Mapping) else None,
+    )
+
+
+def _objects(value: object) -> list[Json]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def key(body: Json) -> Key:
