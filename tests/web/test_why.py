@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PATHS = [
     "/account", "/verify", "/account/keys", "/account/keys/x", "/oauth/authorizations", "/oauth/authorizations/x",
-    "/oauth/sessions", "/oauth/sessions/~", "/account/rate-limits", "/teams", "/account/preview", "/credentials/x/why", "/nope", "/account/password",
-    "/account/features", "/oauth/authorizations/x/actions/regenerate-tokens",
+    "/oauth/sessions", "/oauth/sessions/~", "/account/rate-limits", "/teams", "/account/preview", "/credentials/x/why",
+    "/nope", "/account/password", "/account/features", "/oauth/authorizations/x/actions/regenerate-tokens",
 ]  # fmt: skip
 # the verdict must come without doing anything, so the real request that follows may change things
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
