@@ -40,7 +40,7 @@ def test_in_the_variable(text: str, said: str, keyturn_at: Callable[[str], Cli])
     for words in (["whoami"], ["auth:token"], ["auth:why"]):
         done = keyturn_at(NOWHERE)(*words, env={"HEROKU_API_KEY": text})
         assert (done.out, done.code) == ("", 4), words
-        assert "what HEROKU_API_KEY holds is no token: it " in done.err or text == "undefined"
+        assert "what HEROKU_API_KEY holds is no token: it" in done.err or text == "undefined"
         assert said in done.err
         assert "next: unset HEROKU_API_KEY, or set it to the token alone" in done.err
         assert text not in done.err or text == "undefined"
