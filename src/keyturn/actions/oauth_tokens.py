@@ -232,19 +232,29 @@ def revoke(env: Env, by: By, proof: Proof, text: str) -> None:
 
     Raises TokenRefused for a client that does not prove itself, and for another client's token.
     """
-    with env.store.writing() as tx:
-        asking = clients.living(tx, proof.client_id)
-        found = tx.find_token(token.digest(text)) if token.is_token(text) else None
-        grant = tx.grant(found.grant_id) if found else None
-        if asking is None and proof.client_id is None and grant is not None and grant.client_id is not None:
-            asking = tx.client(grant.client_id)
-        if asking is None or not proof.secret or not clients.is_secret(tx, asking, proof.secret):
-            raise TokenRefused("invalid_client", "the client is unknown, or its secret is missing or wrong")
-        if grant is None or grant.client_id is None:
+    with env.store.reading() as tx:  # a stranger must not hold up whoever writes
+        if _given_up(tx, proof, text) is None:
             return
-        if grant.client_id != asking.id:
-            raise TokenRefused("unauthorized_client", "the token was not given to this client")
-        grants.end(env, tx, by, Event.CLIENT_REVOKE, grant.account_id, target=grant.id)
+    with env.store.writing() as tx:
+        grant = _given_up(tx, proof, text)
+        if grant is not None:
+            grants.end(env, tx, by, Event.CLIENT_REVOKE, grant.account_id, target=grant.id)
+
+
+def _given_up(tx: Tx, proof: Proof, text: str) -> Grant | None:
+    """The authorization that a proven client gives up with the token; None when it is not an OAuth client's."""
+    asking = clients.living(tx, proof.client_id)
+    found = tx.find_token(token.digest(text)) if token.is_token(text) else None
+    grant = tx.grant(found.grant_id) if found else None
+    if asking is None and proof.client_id is None and grant is not None and grant.client_id is not None:
+        asking = tx.client(grant.client_id)
+    if asking is None or not proof.secret or not clients.is_secret(tx, asking, proof.secret):
+        raise TokenRefused("invalid_client", "the client is unknown, or its secret is missing or wrong")
+    if grant is None or grant.client_id is None:
+        return None
+    if grant.client_id != asking.id:
+        raise TokenRefused("unauthorized_client", "the token was not given to this client")
+    return grant
 
 
 def find(env: Env, principal: Principal, identity: str) -> Credential:
