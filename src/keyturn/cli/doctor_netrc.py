@@ -28,8 +28,9 @@ def all_checks(here: Situation) -> Iterator[Finding]:
             yield _double(here, seen[machine], machine, same=seen[machine].password == entry.password)
         else:
             seen[machine] = entry
-            where = f"machine {machine} in {here.path}"
-            yield from shape(entry.password, where, "keyturn login", "entry")
+            if not _is_for_something_else(here, entry, machine):
+                where = f"machine {machine} in {here.path}"
+                yield from shape(entry.password, where, "keyturn login", "entry")
     for machine, entry in seen.items():
         if here.stored is not None and entry.password != here.stored.token:
             yield from _at_odds(here, entry, machine)
@@ -46,6 +47,14 @@ def _double(here: Situation, first: Entry, machine: str, *, same: bool) -> Findi
         "the same token twice confuses nobody yet" if same else "curl and git take the first of them, Python's netrc the last",
         "keyturn auth:doctor --fix", repair=repair if first.login else None,
     )  # fmt: skip
+
+
+def _is_for_something_else(here: Situation, entry: Entry, machine: str) -> bool:
+    """Whether an entry without a port is another server's on the same name, or no server's of ours."""
+    host = here.host
+    if machine not in host.lookups[1:] or (here.stored is not None and here.stored.machine == machine):
+        return False
+    return credentials.is_anothers(entry, here.entries, host) or not grammar.kind_of(entry.password or "")
 
 
 def _at_odds(here: Situation, entry: Entry, machine: str) -> Iterator[Finding]:
