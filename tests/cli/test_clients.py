@@ -6,10 +6,18 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.dialogue import ended
+from tests.client.stub import Stub, answer
+
+from keyturn.core import token as grammar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Terminal
     from tests.conftest import Cli
 
+TOKEN = grammar.make("login", lambda count: b"c" * count)
 HOME = "https://board.example/callback"
 
 
@@ -40,6 +48,26 @@ def test_from_birth_to_removal(logged_in: Cli) -> None:
     assert (gone.out, gone.err, gone.code) == ("", f"Destroying {identity}... done\n", 0)
     assert logged_in("clients:info", identity).code == 1
     assert logged_in("clients:destroy", identity).code == 1
+
+
+def test_what_ends_with_it_is_shown_and_asked_about(keyturn_at: Callable[[str], Cli], terminal: Terminal) -> None:
+    item = {"id": "t", "kind": "oauth_access", "description": "Board", "ends_because": "client_removed", "uses": []}
+    preview = {"event": "client_removed", "ends": [item], "ends_of_others": {"credentials": 3, "accounts": 2}}
+    for reply, code in (("n", 1), ("y", 0)):
+        server = Stub(answer({"event": "logout_all", "ends": [], "lives": []}), answer(preview), answer({"id": "c"}))
+        try:
+            asked = terminal("clients:destroy", "c", cli=keyturn_at(server.url), env={"HEROKU_API_KEY": TOKEN})
+            asked.expect_exact("1 would end:")
+            asked.expect_exact("client removed")
+            asked.expect_exact("3 more would end, of 2 other accounts.")
+            asked.expect_exact("Remove the client, and end all that? [y/N] ")
+            asked.sendline(reply)
+            assert ended(asked)[1] == code
+            paths = [path for method, path, *_ in server.seen if method == "DELETE"]
+            assert paths == ["/oauth/clients/c?dry_run=true", *(["/oauth/clients/c"] if code == 0 else [])]
+        finally:
+            server.shutdown()
+            server.server_close()
 
 
 @pytest.mark.parametrize("uri", ["http://far.example/", "no address", "javascript:alert(1)", ""])

@@ -169,6 +169,7 @@ def test_all_keys_are_removed_only_when_that_is_meant(
     for comment in ("one", "two"):
         logged_in("keys:add", str(made(comment).with_suffix(".pub")))
     assert logged_in("keys:clear").code == 2
+    assert [line.split()[-1] for line in logged_in("keys:clear", "--dry-run").out.splitlines()] == ["one", "two"]
     asked = terminal("keys:clear")
     asked.expect_exact("Remove these 2 keys? [y/N] ")
     asked.sendline("")

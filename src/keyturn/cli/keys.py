@@ -60,13 +60,18 @@ def clear(words: Sequence[str]) -> int:
     """Remove them all, once that is agreed to."""
     parser = Parser("keys:clear", "Remove all SSH keys from the account.")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be removed, and remove nothing")
     options = parser.parse(words)
-    if not options.yes and not terminal.is_interactive():
+    if not (options.yes or options.dry_run) and not terminal.is_interactive():
         raise UsageError("without a terminal to ask at, this must be meant", "keyturn keys:clear --yes")
     with Server(options.host) as server:
         keys = server.ask_all("/account/keys")
         if not keys:
             say.warn("You have no SSH keys.")
+            return 0
+        if options.dry_run:
+            for key in keys:
+                say.data(shortened(key))
             return 0
         if not options.yes:
             for key in keys:
