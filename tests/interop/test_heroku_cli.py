@@ -151,6 +151,20 @@ def test_an_authorization_printed_short_is_the_token_alone(logged_in: Heroku, se
     assert server.call("GET", "/account", token).json()["email"] == account.email
 
 
+def test_the_warnings_of_answers_are_shown_to_whoever_uses_the_heroku_cli(
+    logged_in: Heroku, server: Server, account: Account
+) -> None:
+    token = server.token(account)
+    made = server.call("POST", "/oauth/authorizations", token, json={"description": "nightly build"}).json()
+    path = f"/oauth/authorizations/{made['id']}/actions/regenerate-tokens"
+    assert server.call("POST", path, token, json={"overlap": 3600}).ok
+    logged_in.netrc.write_text(
+        logged_in.netrc.read_text().replace(stored_token(logged_in), made["access_token"]["token"])
+    )
+    shown = logged_in("keys")
+    assert "this token was rotated and ends on" in " ".join(shown.err.split()).replace(" › ", " "), shown
+
+
 def test_sessions_are_listed_and_destroyed(logged_in: Heroku, server: Server, account: Account) -> None:
     elsewhere = server.call(
         "POST",

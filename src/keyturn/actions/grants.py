@@ -116,6 +116,11 @@ def mint(
     The caller holds a writing transaction and has re-read ``account`` in it. Raises Invalid when the life asked for
     is longer than the policy allows or the account holds too many credentials.
     """
+    if account.federated and kind in policy.NOT_FOR_SSO:
+        noun = policy.LIVES[kind].noun
+        raise Invalid(
+            "account", f"an account under single sign-on has no {noun}; for production, ask for a service account"
+        )
     now = env.clock()
     try:
         expires_at = lifecycle.expiry(kind, asked, now, rules=env.policy)

@@ -59,6 +59,9 @@ LIVES: Final[dict[Kind, Life]] = {
 # Under single sign-on a login or browser session lives for one working day, counted from the sign-in.
 SSO_LONGEST: Final = 8 * HOUR
 
+# What an account under single sign-on cannot have: nothing of it must outlive what its identity provider says.
+NOT_FOR_SSO: Final = frozenset({Kind.API_KEY, Kind.AUTHORIZATION})
+
 # Sooner than this no credential can be asked to expire, and later than this none: longer is a mistyped number.
 SHORTEST_ASKED: Final = 1
 LONGEST_ASKED: Final = 100 * YEAR
