@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from keyturn.cli import previews, say
+from keyturn.cli.answers import one, text
 from keyturn.cli.asking import Server
 from keyturn.cli.authorizations_shown import path, show_new
 from keyturn.cli.options import SPAN, Parser, span
@@ -84,7 +85,7 @@ def rotate(words: Sequence[str]) -> int:
             return 0
         item = _rotate(server, options.id, {"overlap": options.overlap, "idle": options.idle})
         if found is not None and found.get("current") is True:
-            _keep_own(server, str((item.get("access_token") or {}).get("token") or ""))
+            _keep_own(server, text(one(item.get("access_token")).get("token")))
     show_new(item, options)
     overlap = item.get("overlap")
     if options.overlap and isinstance(overlap, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from keyturn.cli import say, used
+from keyturn.cli.answers import names, one, several
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def show_new(item: Mapping[str, Any], options: argparse.Namespace) -> None:
     if options.json:
         say.data_json(item)
     elif options.short:
-        say.data((item.get("access_token") or {}).get("token") or "")
+        say.data(one(item.get("access_token")).get("token") or "")
     else:
         show(item)
         say.note("The token is not shown again; keep it where it is used.")
@@ -26,7 +27,7 @@ def show_new(item: Mapping[str, Any], options: argparse.Namespace) -> None:
 
 def show(item: Mapping[str, Any]) -> None:
     """One's particulars."""
-    client = item.get("client") or {}
+    client = one(item.get("client"))
     overlap = item.get("overlap")
     pairs = [
         ("Client", client.get("name") or "<none>"),
@@ -35,7 +36,7 @@ def show(item: Mapping[str, Any]) -> None:
         ("Description", item.get("description") or ""),
         ("Scope", scope(item)),
         ("Kind", str(item.get("kind") or "").replace("_", " ")),
-        ("Token", (item.get("access_token") or {}).get("token") or ""),
+        ("Token", one(item.get("access_token")).get("token") or ""),
         ("Old token", _until(overlap) if isinstance(overlap, dict) else ""),
         ("Expires at", expires(item)),
         ("Updated at", say.when(item.get("updated_at"), "")),
@@ -62,7 +63,7 @@ def show_list(items: Sequence[Mapping[str, Any]]) -> None:
         rows.append((*row, ended(item)) if dead else row)
         overlap = item.get("overlap")
         if isinstance(overlap, dict) and not item.get("ended_at"):
-            uses = overlap.get("uses") or ()
+            uses = several(overlap.get("uses"))
             last = {"last_used_at": max((str(use.get("last_at")) for use in uses), default=None), "uses": uses}
             row = (
                 "  its old token",
@@ -96,14 +97,14 @@ def _until(overlap: Mapping[str, Any]) -> str:
 
 def scope(item: Mapping[str, Any]) -> str:
     """``read,write``."""
-    return ",".join(str(name) for name in item.get("scope") or ())
+    return names(item.get("scope"))
 
 
 def expires(item: Mapping[str, Any]) -> str:
     """When it does, as a person says it."""
     if "expires_at" in item:
         return say.when(item["expires_at"])
-    left = (item.get("access_token") or {}).get("expires_in")
+    left = one(item.get("access_token")).get("expires_in")
     if not isinstance(left, int):
         return "never"
     import time

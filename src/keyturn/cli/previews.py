@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from keyturn.cli import say, terminal, used
+from keyturn.cli.answers import several
 from keyturn.cli.failures import Cancelled, UsageError
 from keyturn.client.errors import KeyturnError, NotFound
 
@@ -136,7 +137,7 @@ def _others_of(preview: Preview) -> bool:
 
 
 def _items(preview: Preview, name: str) -> Sequence[dict[str, Any]]:
-    return [item for item in preview.get(name) or () if isinstance(item, dict)]
+    return several(preview.get(name))
 
 
 def _kind(item: Mapping[str, Any]) -> str:

@@ -132,7 +132,7 @@ def _data_line(text: str) -> None:
 
 def particulars(pairs: Sequence[tuple[str, object]]) -> None:
     """One thing's fields, a line each."""
-    width = max(len(name) for name, _ in pairs) + 1
+    width = max((len(name) for name, _ in pairs), default=0) + 1
     for name, value in pairs:
         sys.stdout.write(f"{coloured(f'{name}:'.ljust(width), _BOLD, sys.stdout)} {_encodable(clean(value))}\n")
 

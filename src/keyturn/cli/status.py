@@ -6,6 +6,7 @@ import os
 import time
 
 from keyturn.cli import say
+from keyturn.cli.answers import names, one, text
 from keyturn.cli.here import not_logged_in
 from keyturn.client import credentials, hosts, state
 from keyturn.client.errors import StorageFailed
@@ -161,28 +162,27 @@ def _check(host: Host, winner: Credential) -> dict[str, Any]:
     from keyturn.cli.why import explain
 
     told = explain(host, winner.token)
-    found = told.get("credential")
-    item: dict[str, Any] = found if isinstance(found, dict) else {}
+    item = one(told.get("credential"))
     said = {
         name: told.get(name) for name in ("alive", "reason", "message", "next", "untold") if told.get(name) is not None
     }
     said |= {name: item[name] for name in ("id", "kind", "scope", "expires_at", "life", "last_used_at") if name in item}
-    email = told.get("email") or (item.get("user") or {}).get("email")
-    return {**said, "email": email} if email else said
+    email = told.get("email") or one(item.get("user")).get("email")
+    return {**said, "alive": told.get("alive") is True, **({"email": email} if email else {})}
 
 
 def _show(host: Host, named_by: str, sources: Sequence[Source], checked: Mapping[str, Any] | None) -> None:
     show_sources(host, named_by, sources)
     if checked is None:
         return
-    if checked["alive"]:
+    if checked["alive"] is True:
         say.data(f"the server accepts it, for {checked.get('email')}")
         if checked.get("scope"):
-            say.data(f"  scope: {','.join(str(name) for name in checked['scope'])}")
+            say.data(f"  scope: {names(checked['scope'])}")
         if checked.get("life"):
             say.data(f"  life:  {checked['life']}")
     else:
-        say.failure(f"the server refuses it: {checked['message']}", checked["next"])
+        say.failure(f"the server refuses it: {checked.get('message')}", text(checked.get("next")))
     if checked.get("untold"):
         say.note(checked["untold"])
 

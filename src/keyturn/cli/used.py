@@ -7,6 +7,7 @@ import time
 
 from keyturn import __version__
 from keyturn.cli import say
+from keyturn.cli.answers import one, several
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,9 +58,8 @@ def everybody(item: Mapping[str, Any]) -> list[str]:
 
 
 def _all(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    overlap = item.get("overlap")
-    old = overlap.get("uses") if isinstance(overlap, dict) else None
-    uses = [use for use in (*(item.get("uses") or ()), *(old or ())) if isinstance(use, dict)]
+    old = one(item.get("overlap")).get("uses")
+    uses = [*several(item.get("uses")), *several(old)]
     return sorted(uses, key=lambda use: str(use.get("last_at")), reverse=True)
 
 

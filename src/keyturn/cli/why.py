@@ -11,6 +11,7 @@ import sys
 from urllib.parse import quote, urlencode
 
 from keyturn.cli import say, terminal, used
+from keyturn.cli.answers import one
 from keyturn.cli.asking import Server, transport
 from keyturn.cli.authorizations_shown import ended, expires, scope
 from keyturn.cli.failures import FAILED, OK, REFUSED, Cancelled, UsageError
@@ -155,8 +156,7 @@ def explain(host: Host, token: str, query: str = "") -> dict[str, Any]:
 
 def show(told: Mapping[str, Any]) -> None:
     """In words."""
-    credential = told.get("credential")
-    item = credential if isinstance(credential, dict) else {}
+    item = one(told.get("credential"))
     if told.get("alive") is True:
         named = used.named(item) if item else ""
         say.data(f"This {named} is alive." if item else told.get("message"))
@@ -164,7 +164,7 @@ def show(told: Mapping[str, Any]) -> None:
         say.data(told.get("message") or "It is dead.")
     pairs: list[tuple[str, object]] = []
     if item:
-        user = item.get("user") or {}
+        user = one(item.get("user"))
         uses = used.everybody(item)
         pairs += [
             ("ID", item.get("id")),
