@@ -97,7 +97,7 @@ def test_over_400_days_of_outages_restarts_and_racing_workers_each_threshold_is_
     chance = random.Random(seed)
     world.env = with_webhooks(world.env)
     account = world.account()
-    ada = world.principal(world.mint(account))
+    ada = world.principal(world.mint(account, Kind.API_KEY))
     other = replace(world.env, store=sql.SqlStore(sql.engine_for(world.url)))
     lives: list[Life] = []
     expected: list[tuple[datetime, str, str, Any]] = []

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import audit, grants, sign_in
+from keyturn.actions import acting, audit, grants, sign_in
 from keyturn.actions.env import Invalid, NotFound, Refused
 from keyturn.core import lifecycle, policy, reasons, scope
 from keyturn.core.credential import Deny
@@ -41,9 +41,7 @@ def create(
             Deny(wider.id, wider.sentence.format(held=", ".join(principal.scopes)), wider.next), forbidden=True
         )
     with env.store.writing() as tx:
-        account = tx.account(principal.account_id, lock=True)
-        if account is None:
-            raise NotFound("account")
+        account = acting.still(env, tx, principal)
         return grants.mint(env, tx, by, account, Kind.AUTHORIZATION, scopes=names, description=text, asked=asked)
 
 
@@ -108,6 +106,7 @@ def update(
     Raises NotFound; Invalid, naming the rule and the largest possible, when it would live longer than its kind may.
     """
     with env.store.writing() as tx:
+        acting.still(env, tx, principal)
         grant, now = _find(env, tx, principal, identity), env.clock()
         if description is not None:
             text = grants.clean_description(description, grant.description)
@@ -157,6 +156,7 @@ def regenerate(
     """
     lasting, unused = _overlap_asked(env, overlap, idle)
     with env.store.writing() as tx:
+        acting.still(env, tx, principal)
         try:
             grant = _find(env, tx, principal, identity)
         except NotFound:

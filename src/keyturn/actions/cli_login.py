@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from keyturn.actions import audit, grants
+from keyturn.actions import acting, audit, grants
 from keyturn.actions.env import Gone, Invalid, NotFound, Refused
 from keyturn.core import decide, lifecycle, policy, token
 from keyturn.core.policy import Kind
@@ -103,11 +103,7 @@ def decide_login(env: Env, by: By, principal: Principal, browser_secret: str, *,
     """Approves or denies a login for the account signed in to the browser. Raises NotFound, Gone, Refused."""
     with env.store.writing() as tx:
         login = _to_decide(env, tx, browser_secret)
-        account = tx.account(principal.account_id, lock=True)
-        if account is None:
-            raise NotFound("account")
-        if account.suspended_at is not None:
-            raise Refused(decide.suspended(account.suspended_at))
+        account = acting.still(env, tx, principal)
         state = "approved" if approve else "denied"
         tx.change_cli_login(login.id, state=state, account_id=account.id, account_version=account.credential_version)
         audit.record(

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import audit, grants, notices
+from keyturn.actions import acting, audit, grants, notices
 from keyturn.actions.env import Invalid, NotFound
 from keyturn.core import redirect, token
 from keyturn.core.credential import OAuthClient
@@ -72,6 +72,7 @@ def create(env: Env, by: By, principal: Principal, *, name: object, redirect_uri
     name, uri, now = clean_name(name), clean_redirect(redirect_uri), env.clock()
     secret = token.make("client_secret", env.random_bytes)
     with env.store.writing() as tx:
+        acting.still(env, tx, principal)
         if len(tx.clients(principal.account_id)) >= MOST:
             raise Invalid("account", f"the account has {MOST} OAuth clients, the most allowed; remove some first")
         made = OAuthClient(env.new_id(), principal.account_id, name, uri, now, now)
@@ -117,6 +118,7 @@ def update(env: Env, by: By, principal: Principal, identity: str, *, name: objec
     if redirect_uri is not None:
         wanted["redirect_uri"] = clean_redirect(redirect_uri)
     with env.store.writing() as tx:
+        acting.still(env, tx, principal)
         found = _find(tx, principal, identity)
         if wanted:
             tx.change_client(found.id, **wanted, updated_at=env.clock())
@@ -129,6 +131,7 @@ def rotate(env: Env, by: By, principal: Principal, identity: str) -> Client:
     """A new secret, shown this once; the old one is refused from now on. What was authorized stays. Raises NotFound."""
     secret = token.make("client_secret", env.random_bytes)
     with env.store.writing() as tx:
+        acting.still(env, tx, principal)
         found = _find(tx, principal, identity)
         tx.change_client(found.id, secret_digest=token.digest(secret), updated_at=env.clock())
         audit.record(env, tx, by, "client.rotate", client=found.id)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import audit, clients
-from keyturn.actions.env import Invalid, NotFound, Refused
-from keyturn.core import decide, policy, redirect, scope, token
+from keyturn.actions import acting, audit, clients
+from keyturn.actions.env import Invalid
+from keyturn.core import policy, redirect, scope, token
 from keyturn.store.interface import Code
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def allow(env: Env, by: By, principal: Principal, asked: Mapping[str, Sequence[s
     """The person says yes: the request, and the one-time code for its client, good once, for five minutes.
 
     The request is read again, in the transaction that answers it; where it is wrong now there is no code but an error
-    in it. Raises Invalid as ``read`` does, NotFound, Refused for a suspended account.
+    in it. Raises Invalid as ``read`` does, NotFound, Refused when the account or its session ended meanwhile.
     """
     now = env.clock()
     secret = token.make("oauth_code", env.random_bytes)
@@ -127,11 +127,7 @@ def allow(env: Env, by: By, principal: Principal, asked: Mapping[str, Sequence[s
         request = _read(tx, asked)
         if request.error is not None:
             return request, None
-        account = tx.account(principal.account_id, lock=True)
-        if account is None:
-            raise NotFound("account")
-        if account.suspended_at is not None:
-            raise Refused(decide.suspended(account.suspended_at))
+        account = acting.still(env, tx, principal)
         tx.forget_codes(now - timedelta(seconds=CODES_KEPT))
         made = Code(
             id=env.new_id(), client_id=request.client.id, account_id=account.id, account_version=account.credential_version,

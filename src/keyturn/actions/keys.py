@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyturn.actions import audit
+from keyturn.actions import acting, audit
 from keyturn.actions.env import Invalid, NotFound
 from keyturn.core import sshkey
 from keyturn.core.credential import SshKey
@@ -51,6 +51,7 @@ def add(env: Env, by: By, principal: Principal, text: object) -> SshKey:
     )  # fmt: skip
     try:
         with env.store.writing() as tx:
+            acting.still(env, tx, principal)
             if len(tx.keys(principal.account_id)) >= MOST:
                 raise Invalid("public_key", f"the account has {MOST} keys, the most allowed; remove some first")
             tx.add_key(key)

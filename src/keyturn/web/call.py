@@ -17,6 +17,7 @@ import orjson
 from keyturn.actions.authenticate import authenticate
 from keyturn.actions.env import By, Invalid, Problem
 from keyturn.core import decide
+from keyturn.core.credential import Principal
 from keyturn.store.interface import Unavailable
 from keyturn.web import credentials, refuse
 from keyturn.web.answer import Answer
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from keyturn.actions.env import Env
-    from keyturn.core.credential import Deny, Principal
+    from keyturn.core.credential import Deny
     from keyturn.web.face import Face
 
 LARGEST_BODY = 64 * 1024
@@ -123,6 +124,11 @@ class Endpoint:
         body = await read_body(scope, receive)
         if isinstance(body, Answer):
             return body
+        if principal is not None:  # a body may take its time, and what ended meanwhile acts no more
+            again = admit(self._face.env, presented)
+            if not isinstance(again, Principal):
+                self._face.refused(scope, again)
+                return refuse.deny(again)
         asked_range = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"range"), None)
         given = presented if isinstance(presented, credentials.Presented) else None
         by, query = self._face.by(scope, principal), dict(parse_qsl(scope["query_string"].decode("latin-1")))

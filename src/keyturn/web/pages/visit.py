@@ -139,6 +139,9 @@ class Page:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one visit."""
         face = self._face
+        posting = scope["method"] == "POST" and self._post is not None
+        # before the look at the session: a form may take its time, and what ended meanwhile acts no more
+        body = await read_body(scope, receive) if posting else {}
         cookies = read_cookies(scope)
         secret = cookies.get(cookie_name(face, "session"), "")
         principal = web_session(face.env, secret) if secret else None
@@ -151,11 +154,10 @@ class Page:
             browser = token.make("csrf", face.env.random_bytes)
         expected = csrf_token(browser, secret if principal else "")
         form: dict[str, str] = {}
-        run, posting = self._get, scope["method"] == "POST" and self._post is not None
+        run = self._get
         by = face.by(scope, principal)
         params = scope.get("path_params", {})
         if posting:
-            body = await read_body(scope, receive)
             form = (
                 {}
                 if isinstance(body, Answer)
