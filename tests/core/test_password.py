@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.core import password
+from keyturn.adapters.passwords import Argon2Passwords
+from keyturn.core import password, policy
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,15 @@ def test_no_password_raises_or_is_repeated(text: str, context: str) -> None:
     problem = password.what_is_wrong(text, context)
     if problem is not None and len(text) >= 12:
         assert text not in problem
+
+
+def test_a_text_that_takes_days_to_normalize_is_too_long_at_once() -> None:
+    marks = "a" + "\u0316\u0301" * 1_000_000  # each pair in the wrong order: the sorting grows with the square
+    assert "too long" in str(password.what_is_wrong(marks))
+    assert not Argon2Passwords(passes=1, kibibytes=8, lanes=1).verify(None, marks)
+
+
+def test_the_longest_password_fits_however_it_is_typed() -> None:
+    composed = "각" * policy.PASSWORD_LONGEST  # a syllable is three characters when it is typed apart
+    passwords = Argon2Passwords(passes=1, kibibytes=8, lanes=1)
+    assert passwords.verify(passwords.hash(composed), unicodedata.normalize("NFD", composed))

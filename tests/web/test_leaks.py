@@ -69,3 +69,9 @@ def test_a_flood_of_reports_from_one_address_is_held_back(site: Site, client: Cl
     assert statuses.count(202) == 600
     assert statuses[-1] == 429
     assert report(site.new_client("192.0.2.1"), "x").status == 202
+
+
+def test_a_flood_from_all_addresses_of_one_ipv6_customer_is_one_flood(site: Site) -> None:
+    senders = [site.new_client(f"2001:db8:1:2::{number:x}") for number in range(1, 11)]
+    statuses = [report(sender, "x").status for _ in range(61) for sender in senders]
+    assert statuses.count(202) == 600

@@ -12,6 +12,7 @@ from tests.support.site import Site
 
 from keyturn.core.policy import Kind
 from keyturn.web.answer import PAGE_MOST, page
+from keyturn.web.api.cli_auth import LOOK, LOOKS_A_SECOND, pause
 from keyturn.web.limits import Limit
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ def test_walking_the_pages_gives_every_item_once_and_in_order(count: int, most: 
         assert pages <= count + 1, "walks in a circle"
     assert seen == sorted(ids(count), reverse=descending)
     assert pages == max(1, -(-count // (most or 200)))
+
+
+def test_a_range_without_end_is_none_and_takes_no_time() -> None:
+    """Read by trial and error, it would take years."""
+    for asked in ("a" * 20_000 + "." * 20_000 + ",", " " * 40_000 + ",", "id 0001..;" + " " * 300):
+        assert cut(ids(3), asked)[0] == ids(3)
+    for asked in ("a" * 90 + "." * 90 + ",", "." * 199 + ","):  # of a length that is read
+        assert cut(ids(3), asked)[1] == 200
 
 
 @given(st.sets(st.integers(0, 40)), st.integers(0, 40), st.integers(0, 40), st.integers(1, 10), st.booleans())
@@ -159,6 +168,20 @@ def test_an_address_begins_only_so_many_logins(tmp_path: Path) -> None:
     assert [site.client.post("/auth", json={}).status for _ in range(3)] == [201, 201, 429]
     assert site.new_client("203.0.113.80").post("/auth", json={}).status == 201
     site.close()
+
+
+def test_the_addresses_of_one_ipv6_customer_are_one_place(tmp_path: Path) -> None:
+    site = Site(tmp_path, begin_limit=2)
+    statuses = [site.new_client(f"2001:db8:1:2::{number}").post("/auth", json={}).status for number in range(1, 4)]
+    assert statuses == [201, 201, 429]
+    assert site.new_client("2001:db8:1:3::1").post("/auth", json={}).status == 201
+    site.close()
+
+
+def test_many_who_wait_look_no_more_often_together_than_some() -> None:
+    assert pause(1) == pause(50) == LOOK
+    for waiting in (51, 500, 5000):
+        assert waiting / pause(waiting) == pytest.approx(LOOKS_A_SECOND)
 
 
 @given(st.integers(1, 50), st.lists(st.floats(0, 400), max_size=80))

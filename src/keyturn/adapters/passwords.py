@@ -31,6 +31,8 @@ class Argon2Passwords:
 
     def verify(self, hashed: str | None, text: str) -> bool:
         """Whether ``text`` is the password; False, after the same time, when there is no hash."""
+        if len(text) > password.TYPED_LONGEST:  # nobody's: no password is as long
+            hashed, text = None, text[: password.TYPED_LONGEST]
         try:
             self._hasher.verify(hashed or self._decoy, password.normalize(text).encode("utf-8", "surrogatepass"))
         except (VerificationError, InvalidHashError):

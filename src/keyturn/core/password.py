@@ -5,6 +5,7 @@ characters.
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
 
 from keyturn.core import policy
 
@@ -23,6 +24,11 @@ _COMMON = (
 )
 
 
+# Of this many characters none composes to PASSWORD_LONGEST any more: three at most become one. Normalizing takes time
+# that grows with the square of the length, so what is longer is never normalized.
+TYPED_LONGEST: Final = 4 * policy.PASSWORD_LONGEST
+
+
 def normalize(password: str) -> str:
     """One form for what looks the same, so that a password typed on another system still fits [NIST 3.1.1.2: NFC]."""
     return unicodedata.normalize("NFC", password)
@@ -33,7 +39,7 @@ def what_is_wrong(password: str, *context: str) -> str | None:
 
     Never repeats the password.
     """
-    password = normalize(password)
+    password = normalize(password) if len(password) <= TYPED_LONGEST else password
     if len(password) < policy.PASSWORD_SHORTEST:
         return (
             f"The password is too short: it takes {policy.PASSWORD_SHORTEST} characters or more, of any kind. "

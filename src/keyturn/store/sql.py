@@ -41,8 +41,9 @@ def engine_for(url: str) -> Engine:
     """An engine for ``url`` (``sqlite:///FILE``), set up as the store needs it. Opens nothing yet."""
     # autocommit at the driver: SQLAlchemy's begin event says when a transaction starts and of which sort
     engine = sa.create_engine(
-        url, connect_args={"check_same_thread": False, "isolation_level": None}, pool_size=8, max_overflow=24
-    )
+        url, connect_args={"check_same_thread": False, "isolation_level": None}, pool_size=8, max_overflow=24,
+        hide_parameters=True,
+    )  # fmt: skip
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: object) -> None:

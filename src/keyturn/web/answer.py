@@ -27,8 +27,10 @@ def iso(when: datetime | None) -> str | None:
 
 PAGE_DEFAULT = 200
 PAGE_MOST = 1000
+RANGE_LONGEST = 200
+"""Twice what any range of ours takes: the work of reading one grows faster than its length."""
 _RANGE = re.compile(
-    r"\s*(?P<field>[a-z_]*)\s*(?P<open>[\]\[]?)(?P<start>[^;,\s]*?)\.\.(?P<end>[^;,\s\[\]]*)[\[\]]?\s*(?:;|$)"
+    r"\s*+(?P<field>[a-z_]*+)\s*+(?P<open>[\]\[]?)(?P<start>[^;,\s]*?)\.\.(?P<end>[^;,\s\[\]]*)[\[\]]?\s*(?:;|$)"
 )
 
 
@@ -36,9 +38,10 @@ def page(items: Sequence[Any], identity: Callable[[Any], str], asked: str | None
     """One page of a list that is in the order of its ids [Heroku Platform API: Ranges].
 
     ``asked`` is the Range header, read leniently (heroku3 sends ``id ..; ;``): its start and end ids, ``max`` (200 by
-    default, at most 1000) and ``order``. When more follows, the answer is 206 and Next-Range has what to send next.
+    default, at most 1000) and ``order``; one that is far too long is none. When more follows, the answer is 206 and
+    Next-Range has what to send next.
     """
-    asked = asked or ""
+    asked = asked if asked and len(asked) <= RANGE_LONGEST else ""
     found = _RANGE.match(asked)
     most = int(m[1]) if (m := re.search(r"max=(\d{1,6})", asked)) else PAGE_DEFAULT
     most = min(max(most, 1), PAGE_MOST)

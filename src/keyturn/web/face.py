@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keyturn.actions.env import By
+from keyturn.actions.throttle import place_of
 from keyturn.actions.uses import AGENT_LONGEST, Uses
 from keyturn.core import decide
 from keyturn.core.credential import Deny
@@ -38,10 +39,10 @@ class Face:
     api_limit: Limit
     verify_limit: Limit
     begin_limit: Limit
-    """Logins begun, an address."""
+    """Logins begun, a place."""
     refusals: Refusals
     report_limit: Limit = field(default_factory=lambda: Limit(600))
-    """Reports of leaked tokens, an address."""
+    """Reports of leaked tokens, a place."""
     uses: Uses = field(default_factory=Uses)
     instance: str = "Keyturn"
     offload: Offload = field(default_factory=Offload)
@@ -105,6 +106,11 @@ def life_headers(principal: Principal, now: datetime) -> list[tuple[bytes, bytes
 def agent(scope: Scope) -> bytes:
     """The program that the request says it comes from."""
     return next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+
+
+def place(scope: Scope) -> str:
+    """What counts as one place for limits: an IPv4 address, or an IPv6 /64, whose addresses are one customer's."""
+    return place_of(address(scope))
 
 
 def address(scope: Scope) -> str:

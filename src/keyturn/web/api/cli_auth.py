@@ -14,7 +14,7 @@ from keyturn.store.interface import Unavailable
 from keyturn.web import credentials, refuse
 from keyturn.web.answer import Answer, iso
 from keyturn.web.call import read_body, send_answer
-from keyturn.web.face import address
+from keyturn.web.face import place
 from keyturn.web.render import seconds_left
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ KEEP_ALIVE = 15.0
 """Seconds between two signs of life: the Heroku CLI gives up after 60 without a byte."""
 LOOK = 0.2
 """Seconds between two looks at the store."""
+LOOKS_A_SECOND = 250
+"""Of all who wait at one worker: past fifty of them each looks less often, so that waiting in crowds starves nobody."""
+
+
+def pause(waiting: int) -> float:
+    """Seconds between two looks at the store when so many wait."""
+    return max(LOOK, waiting / LOOKS_A_SECOND)
 
 
 class Begin:
@@ -37,7 +44,7 @@ class Begin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers the paths for the browser and for the wait, and the secret to wait with."""
         face = self._face
-        _, wait = face.begin_limit.take(address(scope), face.env.clock().timestamp())
+        _, wait = face.begin_limit.take(place(scope), face.env.clock().timestamp())
         if wait:
             await send_answer(
                 scope, send, refuse.too_many("Too many logins were begun from this address. Wait a little.", wait)
@@ -75,6 +82,7 @@ class Wait:
 
     def __init__(self, face: Face) -> None:
         self._face = face
+        self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers when the login was decided, or when its time is over."""
@@ -99,9 +107,11 @@ class Wait:
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         gone = asyncio.ensure_future(_disconnected(receive))
+        self._waiting += 1
         try:
             body = await self._wait(scope, send, login_id, secret, gone)
         finally:
+            self._waiting -= 1
             gone.cancel()
         if body is not None:
             await send({"type": "http.response.body", "body": orjson.dumps(body)})
@@ -132,7 +142,7 @@ class Wait:
             if loop.time() - alive >= KEEP_ALIVE:
                 alive = loop.time()
                 await send({"type": "http.response.body", "body": b" ", "more_body": True})
-            await asyncio.wait([gone], timeout=LOOK)
+            await asyncio.wait([gone], timeout=min(pause(self._waiting), KEEP_ALIVE))
         return None
 
     async def _look(

@@ -12,7 +12,7 @@ from keyturn.web import call as calls
 from keyturn.web import credentials, refuse
 from keyturn.web.answer import Answer
 from keyturn.web.api.authorizations import renderer
-from keyturn.web.face import address
+from keyturn.web.face import place
 from keyturn.web.render import Render
 from keyturn.web.routing import Route
 
@@ -113,7 +113,7 @@ class Report:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Takes one report."""
         face = self._face
-        _, wait = face.report_limit.take(address(scope), face.env.clock().timestamp())
+        _, wait = face.report_limit.take(place(scope), face.env.clock().timestamp())
         if wait:
             message = "Too many reports from this address. Put up to 100 tokens into one, or wait a little."
             await calls.send_answer(scope, send, refuse.too_many(message, wait))
