@@ -147,6 +147,7 @@ def test_making_an_account_is_written_down_together_with_it(world: World, monkey
         raise RuntimeError("the trail is full")
 
     monkeypatch.setattr(audit, "record", failing)
+    monkeypatch.setattr(audit, "record_all", failing)
     with pytest.raises(RuntimeError):
         world.account()
     monkeypatch.undo()

@@ -107,6 +107,7 @@ def test_a_credential_and_its_audit_event_are_made_together_or_not_at_all(
         raise RuntimeError("the trail is full")
 
     monkeypatch.setattr(audit, "record", failing)
+    monkeypatch.setattr(audit, "record_all", failing)
     principal = world.principal(acting)
     for act in (
         lambda: create(world, acting),

@@ -23,7 +23,7 @@ store = SqlStore(engine_for(sys.argv[1]))
 number = 0
 while True:
     with store.writing() as tx:
-        tx.audit(AuditEvent(datetime.now(UTC), "write", "ok", details={"number": number}))
+        tx.audit([AuditEvent(datetime.now(UTC), "write", "ok", details={"number": number})])
         tx.add_failure("written", datetime.now(UTC))
     print(number, flush=True)
     number += 1

@@ -276,7 +276,7 @@ def test_the_audit_trail_is_kept_whole_newest_first(world: World) -> None:
     ]
     with world.store.writing() as tx:
         for event in events:
-            tx.audit(event)
+            tx.audit([event])
     with world.store.reading() as tx:
         assert tx.audit_events() == events[::-1]
         assert tx.audit_events("acc") == events[:1]
@@ -325,11 +325,11 @@ def test_a_full_disk_is_unavailable_and_recovers_by_itself(world: World) -> None
     sa.event.listen(engine, "connect", lambda raw, _record: raw.execute("PRAGMA max_page_count=1"))
     store = sql.SqlStore(engine)
     with pytest.raises(Unavailable, match="full"), store.writing() as tx:
-        tx.audit(AuditEvent(START, "big", "ok", details={"text": "x" * 100_000}))
+        tx.audit([AuditEvent(START, "big", "ok", details={"text": "x" * 100_000})])
     assert store.find_account(account.id) == account
     store.close()
     with world.store.writing() as tx:
-        tx.audit(AuditEvent(START, "big", "ok", details={"text": "x" * 100_000}))
+        tx.audit([AuditEvent(START, "big", "ok", details={"text": "x" * 100_000})])
 
 
 def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:

@@ -190,22 +190,22 @@ def end(
     """
     now = env.clock()
     endings = would_end(env, tx, by, event, account_id, target=target, among=among)
-    for ending in endings:
-        tx.change_grant(
-            ending.grant.id,
-            ended_at=now,
-            ended_reason=ending.reason,
-            ended_by=by.principal.account_id if by.principal else None,
-        )
-        audit.record(
-            env,
-            tx,
-            by,
-            f"{ending.grant.kind}.end",
-            account_id=ending.grant.account_id,
-            reason=ending.reason,
-            ended=ending.grant.id,
-            event=event,
-        )
+    actor = by.principal.account_id if by.principal else None
+    tx.end_grants([e.grant.id for e in endings], at=now, reason=policy.REASON_OF[event], by=actor)
+    audit.record_all(
+        tx,
+        [
+            audit.event(
+                env,
+                by,
+                f"{e.grant.kind}.end",
+                account_id=e.grant.account_id,
+                reason=e.reason,
+                ended=e.grant.id,
+                event=event,
+            )
+            for e in endings
+        ],
+    )
     notices.tell_endings(env, tx, endings)
     return endings

@@ -39,11 +39,13 @@ def write(env: Env, counts: dict[tuple[str | None, str, str], int]) -> None:
         return
     now = env.clock()
     with env.store.writing() as tx:
+        events = []
         for (grant_id, reason, address), count in counts.items():
             grant = tx.grant(grant_id) if grant_id else None
-            tx.audit(
+            events.append(
                 AuditEvent(
                     at=now, action="request", outcome="refused", account_id=grant.account_id if grant else None, grant_id=grant_id,
                     address=address, reason=reason, details={"count": count},
                 )
             )  # fmt: skip
+        tx.audit(events)
