@@ -79,7 +79,6 @@ def test_the_hash_the_endings_and_the_audit_come_together_or_not_at_all(
         real(env, tx, by, action, **details)
 
     monkeypatch.setattr(audit, "record", failing)
-    monkeypatch.setattr(audit, "record_all", failing)
     with pytest.raises(RuntimeError, match="the trail is full"):
         change(world, acting)
     monkeypatch.undo()
