@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -208,10 +209,8 @@ def test_helpers_of_git_are_found(nowhere: Cli, home: Path) -> None:
 
 def test_an_encrypted_netrc_without_gpg(nowhere: Cli, home: Path) -> None:
     (home / ".netrc.gpg").write_bytes(b"sealed")
-    (home / "bin").mkdir()
-    (home / "bin" / "keyturn-python").symlink_to(__import__("sys").executable)
-    command = [__import__("sys").executable, "-m", "keyturn", "auth:doctor", "--offline", "--json"]
-    env = nowhere.env({"HEROKU_API_KEY": KEY}) | {"PATH": str(home / "bin")}
+    command = [sys.executable, "-m", "keyturn", "auth:doctor", "--offline", "--json"]
+    env = nowhere.env({"HEROKU_API_KEY": KEY}) | {"PATH": str(home)}  # where no gpg is
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert ids(json.loads(done.stdout)) == ["unreadable-netrc", "no-gpg"]

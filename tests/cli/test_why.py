@@ -173,8 +173,9 @@ def test_nothing_on_stdin_is_said(keyturn: Cli) -> None:
     assert "keyturn auth:why - < FILE" in keyturn("auth:why", "--ask").err
 
 
-def test_one_is_asked_for_without_being_shown(keyturn: Cli, token: str, terminal: Terminal) -> None:
-    asked = terminal("auth:why", "--ask")
+@pytest.mark.parametrize("how", ["--ask", "-"])
+def test_one_is_asked_for_without_being_shown(how: str, keyturn: Cli, token: str, terminal: Terminal) -> None:
+    asked = terminal("auth:why", how)
     asked.expect_exact("Token: ")
     asked.sendline(token)
     rest, code = ended(asked)

@@ -106,7 +106,10 @@ def _token(host: Host, options: Any) -> str:
             raise UsageError("there is no terminal to ask at", "keyturn auth:why - < FILE")
         given = terminal.secret("Token: ").strip()
     elif "-" in options.words:
-        given = sys.stdin.readline().rstrip("\r\n")
+        # At a terminal, what is typed would be shown.
+        given = (
+            terminal.secret("Token: ").strip() if terminal.is_interactive() else sys.stdin.readline(4096).rstrip("\r\n")
+        )
     else:
         found = credentials.find(host, os.environ)
         if found is None:
