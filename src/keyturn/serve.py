@@ -9,7 +9,7 @@ import secrets
 import socket
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import uvicorn
 
@@ -128,7 +128,7 @@ def main(argv: Sequence[str]) -> int:
         env = environment(settings.database_url, Limits(settings.rate_limit), settings.rules, settings.post.post(url))
         face = Face(env, url, *limits, Refusals(), report_limit, upkeep_every=settings.upkeep_seconds)
         config = uvicorn.Config(
-            app.build(face), http="auto", loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,
+            app.build(face), http=_http(), loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,
             log_config=None, timeout_graceful_shutdown=GRACE, proxy_headers=settings.trusted_proxies is not None,
             forwarded_allow_ips=settings.trusted_proxies or "",
         )  # fmt: skip
@@ -142,6 +142,14 @@ def main(argv: Sequence[str]) -> int:
         work(announce)
         return 0
     return workers.supervise(settings.workers, work, announce)
+
+
+def _http() -> type[asyncio.Protocol] | Literal["auto"]:
+    try:
+        from keyturn.heads import BoundedHeads  # noqa: PLC0415
+    except ImportError:  # without httptools, as on PyPy, uvicorn takes h11, which has a bound of its own
+        return "auto"
+    return BoundedHeads
 
 
 def listen(bind: str, port: int) -> list[socket.socket]:
