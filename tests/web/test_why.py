@@ -66,6 +66,26 @@ def test_a_dead_token_is_explained_to_its_holder(site: Site, client: Client) -> 
     assert told["next"] == f"keyturn authorizations:create --like {made.grant.id}"
 
 
+@pytest.mark.parametrize("overlap", [0, 86400])
+def test_a_rotated_token_learns_nothing_of_its_successor(overlap: int, site: Site, client: Client) -> None:
+    """It may be in a thief's hands, and that may be why it was rotated."""
+    account = site.account()
+    old = site.mint(account, Kind.AUTHORIZATION, scopes=("identity",))
+    acting = site.secret(account)
+    client.get("/account", ("User-Agent", "old"), token=old.secret)
+    path = f"/oauth/authorizations/{old.grant.id}/actions/regenerate-tokens"
+    new = client.post(path, token=acting, json={"overlap": overlap or None}).json["access_token"]
+    site.new_client("192.0.2.77").get("/account", ("User-Agent", "successor"), token=new["token"])
+    site.write_uses()
+    told = client.get("/credentials/why", token=old.secret)
+    credential = told.json["credential"]
+    assert told.json["alive"] is bool(overlap)
+    assert credential["access_token"]["token"] == token.mask(old.secret or "")
+    assert [use["agent"] for use in credential["uses"]] == ["old"]
+    for secret in (new["id"], token.mask(new["token"]), "192.0.2.77", "successor"):
+        assert secret not in told.text
+
+
 @pytest.mark.parametrize(
     "text", [token.make("authorization", bytes), "kta_short", "undefined", token.make("web", bytes)]
 )

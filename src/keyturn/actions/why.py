@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keyturn.actions import grants
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from keyturn.actions.env import Env
     from keyturn.actions.grants import Credential
-    from keyturn.core.credential import Account
+    from keyturn.core.credential import Account, Grant
+    from keyturn.store.interface import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,20 @@ def of_secret(env: Env, text: str) -> Told:
         grant = tx.grant(found.grant_id) if found else None
         if grant is None or found is None or found.role != "access":
             return Told(None, None, outcome if isinstance(outcome, Deny) else decide.unproven("unknown"), None)
-        credential, owner = grants.with_tokens(tx, [grant])[0], tx.account(grant.account_id)
+        credential, owner = _presented(tx, grant, found.token_id), tx.account(grant.account_id)
     if isinstance(outcome, Deny):
         return Told(credential, owner, outcome, None)
     return Told(credential, owner, None, outcome)
+
+
+def _presented(tx: Tx, grant: Grant, token_id: str) -> Credential:
+    """The grant with the token that was presented: a rotated one may be a thief's, who is told nothing of its successor."""
+    credential = grants.with_tokens(tx, [grant])[0]
+    if credential.token.id == token_id:
+        return credential
+    own = next(each for each in tx.tokens_of(grant.id) if each.id == token_id)
+    uses = tx.uses([token_id]).get(token_id, [])
+    return replace(credential, token=own, uses=uses, overlap=None, overlap_uses=[], refresh=None)
 
 
 def of_id(env: Env, principal: Principal, grant_id: str) -> Told:
