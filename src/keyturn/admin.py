@@ -250,6 +250,8 @@ def _backup(path: Path, to: Path) -> int:
     if to.exists():
         raise Failed(f"{to} is there already; backups do not overwrite")
     partial = to.with_name(to.name + ".partial")
+    partial.unlink(missing_ok=True)  # what a crash left, or a stranger laid there
+    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as target:
         source.backup(target)
         # one file, complete in itself, wherever it is carried

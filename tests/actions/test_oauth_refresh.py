@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.oauth import register
 
-from keyturn.actions import authorizations, clients, grants, oauth_tokens
+from keyturn.actions import accounts, authorizations, clients, grants, oauth_tokens
 from keyturn.actions.env import NotFound
 from keyturn.actions.oauth_tokens import Proof, TokenRefused
 from keyturn.core import policy
@@ -245,3 +245,15 @@ def test_a_client_on_its_narrow_token_cannot_make_a_wider_one(world: World, app:
     assert isinstance(acting, Principal)
     for permission in ("authorizations:write", "clients:read", "account:password", "sessions:write"):
         assert decide.authorize(acting, permission) is not None
+
+
+def test_the_client_of_a_suspended_account_gets_no_tokens_until_it_is_let_in_again(
+    world: World, app: App, person: Credential
+) -> None:
+    first, code = app.let_in(person), app.code(person)
+    accounts.suspend(world.env, world.by(), "owner@example.com")
+    for act in (lambda: app.refresh(first.refresh_secret), lambda: app.exchange(code)):
+        assert refused(act) == ("unauthorized_client", "owner_suspended")
+    accounts.unsuspend(world.env, world.by(), "owner@example.com")
+    assert app.refresh(first.refresh_secret).credential.grant.id == first.grant.id
+    assert app.exchange(code).credential.secret

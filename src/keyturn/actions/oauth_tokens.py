@@ -206,6 +206,10 @@ def _proven(tx: Tx, proof: Proof, client_id: str | None, noun: str, *, living: b
         raise TokenRefused("invalid_client", "the client is unknown, or its secret is missing or wrong")
     if wanted is None or asking.id != wanted.id:
         raise TokenRefused("invalid_grant", f"the {noun} was not given to this client")
+    owner = tx.account(asking.account_id)
+    if owner is None or owner.suspended_at is not None:
+        description = "the account that this client belongs to is suspended"
+        raise TokenRefused("unauthorized_client", description, reason="owner_suspended")
     return asking
 
 

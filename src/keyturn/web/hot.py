@@ -122,5 +122,7 @@ def _short_of_scope(face: Face, asgi: Scope, principal: Principal, query: bytes)
 
 
 def _header(text: str) -> bytes:
-    """The text as a header value: ASCII as it is, all else percent-encoded as UTF-8."""
-    return text.encode() if text.isascii() else quote(text, safe="@+.-_!#$&'*/=?^`{|}~").encode()
+    """The text as a header value: ASCII as it is, all else, and the percent sign, percent-encoded as UTF-8: so no two
+    addresses are one when they are decoded.
+    """
+    return text.encode() if text.isascii() and "%" not in text else quote(text, safe="@+.-_!#$&'*/=?^`{|}~").encode()
