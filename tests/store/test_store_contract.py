@@ -172,6 +172,7 @@ def test_only_the_living_grants_are_counted_alive(world: World) -> None:
         assert [g.id for g in tx.grants(account.id)] == [eternal.grant.id, short.grant.id, dead.grant.id]
         assert tx.grants(account.id, alive_at=START) == [eternal.grant, short.grant]
         assert tx.grants(account.id, alive_at=expiry) == [eternal.grant]
+        assert [tx.count_grants(account.id, at) for at in (START, expiry)] == [2, 1]
         assert tx.grant(short.grant.id) == short.grant
         assert tx.grant("none") is None
 

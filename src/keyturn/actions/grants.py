@@ -126,11 +126,9 @@ def mint(
         expires_at = lifecycle.expiry(kind, asked, now, rules=env.policy)
     except lifecycle.TooLong as wrong:
         raise Invalid("expires_in", str(wrong)) from None
-    alive = tx.grants(account.id, alive_at=now)
-    if len(alive) >= policy.MOST_ALIVE:
-        raise Invalid(
-            "account", f"the account holds {len(alive)} living credentials, the most allowed; revoke some first"
-        )
+    alive = tx.count_grants(account.id, now)
+    if alive >= policy.MOST_ALIVE:
+        raise Invalid("account", f"the account holds {alive} living credentials, the most allowed; revoke some first")
     grant = Grant(
         id=env.new_id(), account_id=account.id, kind=kind, scopes=scopes, description=description, created_at=now, updated_at=now,
         expires_at=expires_at, address=by.address, agent=by.agent[:300], client_id=client_id,

@@ -45,15 +45,24 @@ def made_grant(row: Sequence[Any]) -> Grant:
     return Grant(**{**values, "kind": Kind(values["kind"]), "scopes": tuple(values["scopes"].split())})
 
 
+def _alive(at: datetime) -> sa.ColumnElement[bool]:
+    over = t.grants.c.expires_at <= at
+    return sa.and_(t.grants.c.ended_at.is_(None), sa.or_(t.grants.c.expires_at.is_(None), ~over))
+
+
 class GrantRows(Rows):
     """interface.Tx: grants and tokens."""
 
     def grants(self, account_id: str, *, alive_at: datetime | None = None) -> list[Grant]:
         select = sa.select(*GRANT).where(t.grants.c.account_id == account_id).order_by(t.grants.c.id)
         if alive_at is not None:
-            over = t.grants.c.expires_at <= alive_at
-            select = select.where(t.grants.c.ended_at.is_(None), sa.or_(t.grants.c.expires_at.is_(None), ~over))
+            select = select.where(_alive(alive_at))
         return [made_grant(row) for row in self._c.execute(select)]
+
+    def count_grants(self, account_id: str, alive_at: datetime) -> int:
+        """How many live at that time: a count and no list, since every mint asks while all other writers wait."""
+        these = sa.and_(t.grants.c.account_id == account_id, _alive(alive_at))
+        return self._c.execute(sa.select(sa.func.count()).select_from(t.grants).where(these)).scalar_one()
 
     def grants_expiring(self, after: datetime, before: datetime, kinds: Collection[Kind]) -> list[Grant]:
         between = sa.and_(t.grants.c.ended_at.is_(None), t.grants.c.expires_at > after, t.grants.c.expires_at <= before)
