@@ -70,6 +70,9 @@ def authorize(principal: Principal, permission: str) -> Deny | None:
     needed = scope.PERMISSIONS[permission]
     if needed.isdisjoint(principal.scopes):
         return short_of(principal, tuple(name for name in scope.SCOPES if name in needed))
+    if principal.kind == Kind.OAUTH and permission in scope.NOT_FOR_CLIENTS:
+        reason = reasons.FORBIDDEN["not_for_clients"]
+        return Deny(reason.id, reason.sentence, reason.next)
     if principal.read_only and permission not in scope.READING:
         return may_only_read(principal)
     return None

@@ -43,6 +43,12 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "clients:write": _GLOBAL,
 }
 
+# What an OAuth client may not do whatever its scope: what it made would outlive the authorization that the account's
+# owner was promised to be able to take back, and end with nothing that ends it.
+NOT_FOR_CLIENTS: Final = frozenset(
+    {"account:password", "authorizations:write", "sessions:write", "keys:write", "clients:write"}
+)
+
 # Permissions that change nothing, or only give a right up: what is left to a token in its soft expiry.
 READING: Final = frozenset(name for name in PERMISSIONS if name.endswith(":read")) | {"self:end"}
 
