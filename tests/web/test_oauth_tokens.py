@@ -105,6 +105,8 @@ def test_each_wrong_request_has_its_error_and_leaves_the_code_good(
     assert (got.status, got.json["error"], got.json["id"]) == (status, error, error)
     assert got.json["message"]
     assert (got.header("www-authenticate") or "").startswith("Basic") == (status == 401)
+    counted = [key[1] for key in site.face.refusals.take()]
+    assert counted == (["invalid_client"] if status == 401 else []), "for the audit trail"
     assert exchange(site, app, code).status == 200
 
 

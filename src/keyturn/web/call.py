@@ -17,7 +17,7 @@ import orjson
 from keyturn.actions.authenticate import authenticate
 from keyturn.actions.env import By, Invalid, Problem
 from keyturn.core import decide
-from keyturn.core.credential import Principal
+from keyturn.core.credential import Deny, Principal
 from keyturn.store.interface import Unavailable
 from keyturn.web import credentials, refuse
 from keyturn.web.answer import Answer
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from keyturn.actions.env import Env
-    from keyturn.core.credential import Deny
     from keyturn.web.face import Face
 
 LARGEST_BODY = 64 * 1024
@@ -97,6 +96,8 @@ class Endpoint:
             answer = refuse.problem(problem)
         except Unavailable:
             answer = refuse.unavailable()
+        if answer.status == 401 and "error" in answer.body:  # a client that did not prove itself [RFC 6749 5.2]
+            self._face.refused(scope, Deny(answer.body["error"], answer.body["message"]))
         await send_answer(scope, send, answer)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
