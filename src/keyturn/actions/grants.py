@@ -11,12 +11,12 @@ from keyturn.core import lifecycle, policy, token
 from keyturn.core.credential import Grant, Token
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from keyturn.actions.env import By, Env
     from keyturn.core.credential import Account, OAuthClient, Use
     from keyturn.core.policy import Event, Kind
-    from keyturn.store.interface import Tx
+    from keyturn.store.interface import Slice, Tx
 
 DESCRIPTION_LONGEST = 300
 
@@ -77,6 +77,18 @@ def with_tokens(tx: Tx, found: Sequence[Grant]) -> list[Credential]:
             )
         )
     return made
+
+
+def listed(
+    env: Env, account_id: str, kinds: Collection[Kind], part: Slice, *, ended: bool
+) -> tuple[list[Credential], bool]:
+    """A stretch of an account's credentials of these kinds, and whether more follow. With ``ended`` the dead as well.
+
+    The store cuts the stretch: an account with thousands costs no more than its first page.
+    """
+    with env.store.reading() as tx:
+        found = tx.grants_slice(account_id, kinds, part, alive_at=None if ended else env.clock())
+        return with_tokens(tx, found[: part.most]), len(found) > part.most
 
 
 def clean_description(text: object, default: str) -> str:

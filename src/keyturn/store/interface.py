@@ -77,6 +77,17 @@ class AuditEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """A stretch of a list in the order of its ids: from ``start`` (with it, unless ``after``) to ``end``, ``most`` at most."""
+
+    start: str = ""
+    after: bool = False
+    end: str = ""
+    most: int = 200
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """A mail or webhook on its way out. ``channel``: mail or webhook; ``next_at``: when to try (again), None: never more."""
 
@@ -135,6 +146,9 @@ class Tx(Protocol):
 
     # grants and tokens
     def grants(self, account_id: str, *, alive_at: datetime | None = None) -> list[Grant]: ...
+    def grants_slice(
+        self, account_id: str, kinds: Collection[Kind], part: Slice, *, alive_at: datetime | None = None
+    ) -> list[Grant]: ...
     def count_grants(self, account_id: str, alive_at: datetime) -> int: ...
     def grants_expiring(self, after: datetime, before: datetime, kinds: Collection[Kind]) -> list[Grant]: ...
     def grants_beyond(self, kind: Kind, longest: timedelta, after: datetime) -> list[Grant]: ...

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from keyturn.store.interface import Slice
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
@@ -34,36 +36,43 @@ _RANGE = re.compile(
 )
 
 
-def page(items: Sequence[Any], identity: Callable[[Any], str], asked: str | None, view: Callable[[Any], Any]) -> Answer:
-    """One page of a list that is in the order of its ids [Heroku Platform API: Ranges].
-
-    ``asked`` is the Range header, read leniently (heroku3 sends ``id ..; ;``): its start and end ids, ``max`` (200 by
-    default, at most 1000) and ``order``; one that is far too long is none. When more follows, the answer is 206 and
-    Next-Range has what to send next.
+def asked_slice(asked: str | None) -> Slice:
+    """The stretch that a Range header asks for [Heroku Platform API: Ranges], read leniently (heroku3 sends ``id ..; ;``): its
+    start and end ids, ``max`` (200 by default, at most 1000) and ``order``; one that is far too long is none.
     """
     asked = asked if asked and len(asked) <= RANGE_LONGEST else ""
     found = _RANGE.match(asked)
     most = int(m[1]) if (m := re.search(r"max=(\d{1,6})", asked)) else PAGE_DEFAULT
-    most = min(max(most, 1), PAGE_MOST)
-    descending = "order=desc" in asked
     start, end = (found["start"], found["end"]) if found and found["field"] in ("id", "") else ("", "")
-    ordered = sorted(items, key=identity, reverse=descending)
-    if start:
-        after = found is not None and found["open"] == "]"
+    after = found is not None and found["open"] == "]"
+    return Slice(start, after, end, min(max(most, 1), PAGE_MOST), "order=desc" in asked)
 
-        def in_range(item: Any) -> bool:
-            here = identity(item)
-            return (here == start and not after) or (here < start if descending else here > start)
 
-        ordered = [item for item in ordered if in_range(item)]
-    if end:
-        ordered = [item for item in ordered if (identity(item) >= end if descending else identity(item) <= end)]
-    shown = ordered[:most]
-    answer = Answer([view(item) for item in shown], headers=[("Accept-Ranges", "id")])
+def slice_answer(shown: Sequence[Any], part: Slice, identity: Callable[[Any], str], *, more: bool) -> Answer:
+    """The answer of one stretch; the items are still to be rendered. When ``more`` follows, it is 206 and Next-Range has
+    what to send next.
+    """
+    answer = Answer(list(shown), headers=[("Accept-Ranges", "id")])
     if shown:
         answer.headers.append(("Content-Range", f"id {identity(shown[0])}..{identity(shown[-1])}"))
-    if len(ordered) > most:
-        order = ", order=desc" if descending else ""
+    if more:
+        order = ", order=desc" if part.descending else ""
         answer.status = 206
-        answer.headers.append(("Next-Range", f"id ]{identity(shown[-1])}..{end}; max={most}{order}"))
+        answer.headers.append(("Next-Range", f"id ]{identity(shown[-1])}..{part.end}; max={part.most}{order}"))
+    return answer
+
+
+def page(items: Sequence[Any], identity: Callable[[Any], str], asked: str | None, view: Callable[[Any], Any]) -> Answer:
+    """One page of a list that is there whole: of the few things that an account has a few of."""
+    part = asked_slice(asked)
+
+    def wanted(item: Any) -> bool:
+        here = identity(item)
+        first, last = (part.end, part.start) if part.descending else (part.start, part.end)
+        inside = (not first or here >= first) and (not last or here <= last)
+        return inside and not (part.after and here == part.start)
+
+    ordered = sorted((item for item in items if wanted(item)), key=identity, reverse=part.descending)
+    answer = slice_answer(ordered[: part.most], part, identity, more=len(ordered) > part.most)
+    answer.body = [view(item) for item in answer.body]
     return answer

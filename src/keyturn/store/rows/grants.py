@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime, timedelta
 
+    from keyturn.store.interface import Slice
+
 GRANT = columns(t.grants, Grant)
 _TOKEN = columns(t.tokens, Token)
 
@@ -57,6 +59,23 @@ class GrantRows(Rows):
         select = sa.select(*GRANT).where(t.grants.c.account_id == account_id).order_by(t.grants.c.id)
         if alive_at is not None:
             select = select.where(_alive(alive_at))
+        return [made_grant(row) for row in self._c.execute(select)]
+
+    def grants_slice(
+        self, account_id: str, kinds: Collection[Kind], part: Slice, *, alive_at: datetime | None = None
+    ) -> list[Grant]:
+        """A stretch of the account's grants of these kinds, and one more when there is one."""
+        key = t.grants.c.id
+        these = [t.grants.c.account_id == account_id, t.grants.c.kind.in_([kind.value for kind in sorted(kinds)])]
+        if alive_at is not None:
+            these.append(_alive(alive_at))
+        if part.start:
+            late = key < part.start if part.descending else key > part.start
+            these.append(late if part.after else sa.or_(late, key == part.start))
+        if part.end:
+            these.append(key >= part.end if part.descending else key <= part.end)
+        order = key.desc() if part.descending else key
+        select = sa.select(*GRANT).where(*these).order_by(order).limit(part.most + 1)
         return [made_grant(row) for row in self._c.execute(select)]
 
     def count_grants(self, account_id: str, alive_at: datetime) -> int:

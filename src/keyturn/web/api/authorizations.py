@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyturn.actions import accounts, authorizations, preview
+from keyturn.actions import accounts, authorizations, grants, preview
 from keyturn.actions.env import Invalid
 from keyturn.core.policy import Event, Kind
-from keyturn.web.answer import Answer, page
+from keyturn.web.answer import Answer, asked_slice, slice_answer
 from keyturn.web.render import Render
 
 if TYPE_CHECKING:
@@ -56,8 +56,14 @@ def _no_client(call: Call) -> None:
 
 def listed(call: Call) -> Answer:
     """GET the list."""
-    found = authorizations.listed(call.env, call.principal, ended=call.include_ended)
-    return page(found, lambda c: c.grant.id, call.range, renderer(call).authorization)
+    part = asked_slice(call.range)
+    found, more = grants.listed(
+        call.env, call.principal.account_id, authorizations.LISTED, part, ended=call.include_ended
+    )
+    answer = slice_answer(found, part, lambda c: c.grant.id, more=more)
+    render = renderer(call)
+    answer.body = [render.authorization(credential) for credential in found]
+    return answer
 
 
 def info(call: Call) -> Answer:

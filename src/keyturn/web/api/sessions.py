@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keyturn.actions import preview, sessions
+from keyturn.actions import grants, preview, sessions
 from keyturn.core.policy import Event
-from keyturn.web.answer import Answer, page
+from keyturn.web.answer import Answer, asked_slice, slice_answer
 from keyturn.web.api.authorizations import renderer
 
 if TYPE_CHECKING:
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 def listed(call: Call) -> Answer:
     """GET the list."""
-    found = sessions.listed(call.env, call.principal, ended=call.include_ended)
-    return page(found, lambda c: c.grant.id, call.range, renderer(call).session)
+    part = asked_slice(call.range)
+    found, more = grants.listed(call.env, call.principal.account_id, sessions.LISTED, part, ended=call.include_ended)
+    answer = slice_answer(found, part, lambda c: c.grant.id, more=more)
+    render = renderer(call)
+    answer.body = [render.session(credential) for credential in found]
+    return answer
 
 
 def end(call: Call) -> Answer:
