@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
+from tests.support import loops
 from uvicorn.server import ServerState
 
 from keyturn.heads import LONGEST, BoundedHeads
@@ -81,7 +82,7 @@ def test_what_never_ends_is_cut_off(start: bytes, piece: bytes) -> None:
             yield piece_
         yield b"\r\n\r\n\r\n"  # where nobody minds, the request ends here and is answered
 
-    got = asyncio.run(answer(counted()))
+    got = loops.run(answer(counted()))
     assert not got.startswith(b"HTTP/1.1 200")
 
 
@@ -89,11 +90,11 @@ def test_a_head_of_many_pieces_within_the_bound_is_served() -> None:
     value = b"a" * (LONGEST - PIECE)
     start = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: "
     pieces = [start, *(value[i : i + PIECE] for i in range(0, len(value), PIECE)), b"\r\n\r\n"]
-    assert asyncio.run(answer(iter(pieces))).endswith(b"\r\n\r\n%d 0" % (len(value) + len(b"x" + b"close")))
+    assert loops.run(answer(iter(pieces))).endswith(b"\r\n\r\n%d 0" % (len(value) + len(b"x" + b"close")))
 
 
 def test_a_body_may_be_longer_and_trailers_are_no_headers() -> None:
     start = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"4000\r\n" + b"a" * PIECE + b"\r\n"
     pieces = [start, *[chunk] * 20, b"0\r\nX: late\r\n\r\n"]
-    assert asyncio.run(answer(iter(pieces))).endswith(b" %d" % (20 * PIECE))
+    assert loops.run(answer(iter(pieces))).endswith(b" %d" % (20 * PIECE))

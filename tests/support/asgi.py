@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from starlette.types import ASGIApp, Message
+    from tests.support.loops import Loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class Client:
     """Sends requests from one address, and keeps cookies as a browser does."""
 
     def __init__(
-        self, app: ASGIApp, runner: asyncio.Runner, *, address: str = "198.51.100.7", url: str = "http://localhost:8420"
+        self, app: ASGIApp, runner: Loop, *, address: str = "198.51.100.7", url: str = "http://localhost:8420"
     ) -> None:
         self.app, self.runner, self.address, self.url = app, runner, address, url
         self.cookies: dict[str, str] = {}

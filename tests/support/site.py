@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from tests.support.asgi import Client, Reply
+from tests.support.loops import Loop
 from tests.support.world import EMAIL, PASSWORD, World
 
 from keyturn.actions import uses
@@ -40,7 +40,7 @@ class Site(World):
         limits = (Limit(api_limit), Limit(verify_limit), Limit(begin_limit))
         self.face = Face(self.env, url, *limits, Refusals())
         self.app = app.build(self.face)
-        self.runner = asyncio.Runner()
+        self.runner = Loop()
         self.client = self.new_client()
 
     def new_client(self, address: str = "198.51.100.7") -> Client:

@@ -1,0 +1,38 @@
+"""An event loop on a thread of its own: Playwright's tests leave one running in the thread of theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+_T = TypeVar("_T")
+
+
+class Loop:
+    """Runs coroutines to their end, one after another, always in the same loop."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "test-loop")
+        self._runner = asyncio.Runner()
+
+    def run(self, work: Coroutine[object, object, _T]) -> _T:
+        """What the coroutine returns."""
+        return self._thread.submit(self._runner.run, work).result()
+
+    def close(self) -> None:
+        """Ends the loop and its thread."""
+        self._thread.submit(self._runner.close).result()
+        self._thread.shutdown()
+
+
+def run(work: Coroutine[object, object, _T]) -> _T:
+    """Runs one coroutine in a loop of its own."""
+    loop = Loop()
+    try:
+        return loop.run(work)
+    finally:
+        loop.close()
