@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import commands, load, machine, report, servers, storm
+from bench import commands, load, machine, many, report, servers, storm
 
 _HERE = Path(__file__).parent
 _WORK = _HERE / ".work"
@@ -52,6 +52,8 @@ def main() -> int:
 
 def measure(work: Path, sizes: list[int], rounds: int, seconds: int, busy: float, *, quick: bool) -> report.Results:
     """Everything, in the order in which it disturbs itself least."""
+    say("an account with very many credentials")
+    crowded = many.measure(work)
     say(f"building the wheel; filling stores of {', '.join(map(report.count, sizes))} tokens")
     programs, pip = commands.install(work)
     with servers.all_of_them(work, sizes) as targets:
@@ -84,7 +86,9 @@ def measure(work: Path, sizes: list[int], rounds: int, seconds: int, busy: float
             runs=20 if quick else 40,
             heroku_runs=2 if quick else 5,
         )
-    return report.Results(machine.facts(), sizes, found, memory, calm, stormy, logins, took, pip, seconds, busy)
+    return report.Results(
+        machine.facts(), sizes, found, memory, calm, stormy, logins, took, pip, seconds, busy, crowded
+    )
 
 
 def _workplace() -> Path:

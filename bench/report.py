@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from bench.commands import Took
     from bench.load import Measured
+    from bench.many import Cost
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Results:
     pip: str
     seconds: int
     busy_before: float
+    crowded: dict[str, dict[int, Cost]]
 
     @property
     def verify(self) -> str:
@@ -63,6 +65,10 @@ def count(number: int) -> str:
     return f"10^{len(str(number)) - 1}" if str(number).strip("0") == "1" else str(number)
 
 
+def _sizes(found: Results) -> list[int]:
+    return sorted(next(iter(found.crowded.values())))
+
+
 def markdown(found: Results) -> str:
     """The whole report."""
     parts = [
@@ -86,6 +92,26 @@ def markdown(found: Results) -> str:
         ),
         "",
         _memory(found),
+        "",
+        "## One account with very many credentials",
+        "",
+        "In one process, without HTTP and without hashing. Statements grow by whole batches of 500, never by the credential.",
+        "",
+        *table(
+            (
+                "",
+                *(f"{count(size)} credentials, ms" for size in _sizes(found)),
+                *(f"{count(size)}, statements" for size in _sizes(found)),
+            ),
+            [
+                (
+                    act,
+                    *(f"{by_size[size].milliseconds:.0f}" for size in _sizes(found)),
+                    *(str(by_size[size].statements) for size in _sizes(found)),
+                )
+                for act, by_size in found.crowded.items()
+            ],
+        ),
         "",
         "## Token checks during a storm of logins",
         "",
