@@ -106,3 +106,15 @@ def test_a_server_that_is_not_installed_is_said_so() -> None:
     assert done.returncode == 1
     assert "the server is not installed here" in done.stderr
     assert "pip install 'keyturn[server]'" in done.stderr
+
+
+def test_ssl_is_put_off_and_is_whole_once_it_is_used() -> None:
+    code = (
+        "import keyturn.cli.asking, sys, http.client; assert '_ssl' not in sys.modules;"
+        "import ssl; context = ssl.create_default_context(); assert '_ssl' in sys.modules;"
+        "assert context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname;"
+        "http.client.HTTPSConnection('localhost', context=context); http.client.HTTPSConnection('localhost');"
+        "print(ssl.SSLError.__mro__[1].__name__, sys.modules['ssl'].__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["OSError", "ssl"]), done.stderr

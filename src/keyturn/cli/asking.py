@@ -7,12 +7,14 @@ from __future__ import annotations
 import os
 import time
 
-from keyturn.cli import say
+from keyturn.cli import later, say
 from keyturn.cli.here import chosen_host, not_a_token, not_logged_in, unset_variable
 from keyturn.client import credentials, state
 from keyturn.client.errors import Forbidden, KeyturnError, NotFound, NotLoggedIn, Unauthorized
-from keyturn.client.transport import Transport
 from keyturn.core import token as grammar
+
+later.put_off("ssl")
+from keyturn.client.transport import Transport  # noqa: E402 - it imports http.client, which imports ssl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
