@@ -136,6 +136,8 @@ def main(argv: Sequence[str]) -> int:
         return 2
     except (Problem, Failed, migrate.Newer, post_settings.BadSetting) as fault:
         print(f"keyturn admin: {fault}", file=sys.stderr)
+    except BrokenPipeError:
+        raise  # whoever read the output had enough; that is no trouble with the store
     except (Unavailable, OSError, sqlite3.Error) as fault:
         print(f"keyturn admin: the store or the file cannot be used: {fault}", file=sys.stderr)
     return 1
@@ -172,7 +174,8 @@ def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
         print(f"Made the account {made.email}{', an administrator' if made.admin else ''}.", file=sys.stderr)
     elif asked.command == "accounts:suspend":
         account, endings = accounts.suspend(env, OPERATOR, asked.email)
-        print(f"Suspended {account.email}; {len(endings)} credentials ended.", file=sys.stderr)
+        ended = f"{len(endings)} credential{'' if len(endings) == 1 else 's'} ended"
+        print(f"Suspended {account.email}; {ended}.", file=sys.stderr)
     elif asked.command == "accounts:reset-password":
         account, secret = resets.ask_as_operator(env, OPERATOR, asked.email)
         life = lifecycle.in_words(policy.RESET_LINK)

@@ -46,6 +46,8 @@ def show(item: Mapping[str, Any]) -> None:
     users = used.everybody(item)
     if users:
         pairs += [("Last used", users[0]), *(("Before", user) for user in users[1:])]
+    if isinstance(overlap, dict):
+        pairs += [("Old used", user) for user in used.everybody(overlap)]
     say.particulars([(name, value) for name, value in pairs if value])
 
 
