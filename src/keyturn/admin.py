@@ -268,6 +268,16 @@ def _backup(path: Path, to: Path) -> int:
     return 0
 
 
+def _free_name(path: Path) -> Path:
+    """Where to keep what a restore replaces: what an earlier one kept is left alone."""
+    number = 1
+    while True:
+        name = path.with_name(f"{path.name}.before-restore" + (f"-{number}" if number > 1 else ""))
+        if not name.exists():
+            return name
+        number += 1
+
+
 def _restore(path: Path, of: Path) -> int:
     if not of.is_file():
         raise Failed(f"there is no file {of}")
@@ -280,16 +290,16 @@ def _restore(path: Path, of: Path) -> int:
         if damage != "ok" or version is None:
             raise Failed(f"{of} is damaged ({damage}); nothing was changed")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = None
         if path.exists():
-            before = path.with_name(path.name + ".before-restore")
-            before.unlink(missing_ok=True)
-            _backup(path, before)
+            kept = _free_name(path)
+            _backup(path, kept)
         with closing(sqlite3.connect(path, timeout=30)) as target:
             source.backup(target)
     path.chmod(0o600)
     _migrate(f"sqlite:///{path}", quiet=True)
     print(
-        f"The store is what {of} has. What was there before is beside it, as {path.name}.before-restore.",
+        f"The store is what {of} has." + (f" What was there before is beside it, as {kept.name}." if kept else ""),
         file=sys.stderr,
     )
     return 0

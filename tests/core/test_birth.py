@@ -90,7 +90,10 @@ def test_before_its_hard_stop_a_kind_may_only_read_where_soft_expiry_is_on(
     assert principal.read_only == reading
     for permission in scope.PERMISSIONS:
         refused = decide.authorize(principal, permission)
-        if reading and not permission.endswith(":read") and permission != "self:end":
+        if kind is Kind.OAUTH and permission in scope.NOT_FOR_CLIENTS:
+            assert refused is not None
+            assert refused.reason == "not_for_clients"
+        elif reading and not permission.endswith(":read") and permission != "self:end":
             assert refused is not None
             assert (refused.reason, refused.needed) == ("read_only_before_expiry", ())
             assert "1 April 2026 at 09:00 UTC and may only read until then" in refused.message

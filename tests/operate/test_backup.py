@@ -30,3 +30,19 @@ def test_what_lies_in_the_way_of_a_backup_gets_nothing_of_it(
     assert not to.is_symlink()
     assert stat.S_IMODE(to.stat().st_mode) == 0o600
     assert EMAIL.encode() in to.read_bytes()
+
+
+def test_a_restore_keeps_what_it_replaces_each_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--data", str(tmp_path)]
+    world = World(tmp_path)
+    world.account()
+    world.close()
+    backup = str(tmp_path / "backup.db")
+    assert admin.main([*data, "backup", backup]) == 0
+    for number in (1, 2):
+        assert admin.main([*data, "restore", backup]) == 0, capsys.readouterr().err
+        kept = tmp_path / ("keyturn.db.before-restore" + ("" if number == 1 else "-2"))
+        assert EMAIL.encode() in kept.read_bytes()
+        assert kept.name in capsys.readouterr().err
+    assert admin.main([*data, "accounts"]) == 0
+    assert capsys.readouterr().out.strip() == EMAIL

@@ -150,7 +150,7 @@ def test_a_fault_is_answered_without_a_trace_and_logged_without_a_secret(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the wheels came off")
 
-    monkeypatch.setattr("keyturn.actions.authorizations.listed", broken)
+    monkeypatch.setattr("keyturn.actions.grants.listed", broken)
     monkeypatch.setattr("keyturn.actions.cli_login.shown", broken)
     with caplog.at_level(logging.DEBUG):
         api = site.client.get("/oauth/authorizations", token=secret)

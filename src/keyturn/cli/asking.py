@@ -103,9 +103,9 @@ class Server:
         except Unauthorized as refused:
             self._reached = True
             if self.credential is not None and not self.credential.stored:
-                refused.add_note(
-                    f"the token came from {credentials.VARIABLE}, which wins over any login; without it: {unset_variable()}"
-                )
+                refused.add_note(f"the token came from {credentials.VARIABLE}, which wins over any login")
+                # first of all, or the next command would be refused with the same token
+                refused.next = f"{unset_variable()}; {refused.next}" if refused.next else unset_variable()
                 raise
             self._log_in(refused)
         return self._with_second_factor(request)
