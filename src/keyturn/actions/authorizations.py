@@ -40,9 +40,24 @@ def create(
         raise Refused(
             Deny(wider.id, wider.sentence.format(held=", ".join(principal.scopes)), wider.next), forbidden=True
         )
+    _no_longer_than_self(env, principal, asked)
     with env.store.writing() as tx:
         account = acting.still(env, tx, principal)
         return grants.mint(env, tx, by, account, Kind.AUTHORIZATION, scopes=names, description=text, asked=asked)
+
+
+def _no_longer_than_self(env: Env, principal: Principal, asked: int | None) -> None:
+    """A token that was made to expire makes none that outlives it. A login does: there a person vouches (the documents'
+    own way to a token that never expires).
+    """
+    if principal.kind == Kind.LOGIN or principal.expires_at is None:
+        return
+    left = int((principal.expires_at - env.clock()) / timedelta(seconds=1))
+    if asked is None or asked > left:
+        raise Invalid(
+            "expires_in",
+            f"an authorization that expires makes none that outlives it: at most {left} seconds; or first: keyturn login",
+        )
 
 
 def create_by_password(
