@@ -81,9 +81,8 @@ def test_without_a_terminal_a_dead_login_is_4_with_the_servers_reason(
 
 def test_a_dead_token_in_the_variable_begins_no_login_even_at_a_terminal(terminal: Terminal) -> None:
     command = terminal("whoami", env={"HEROKU_API_KEY": DEAD})
-    command.expect_exact(
-        "the token came from HEROKU_API_KEY, which wins over any login; without it: unset HEROKU_API_KEY"
-    )
+    command.expect_exact("next: unset HEROKU_API_KEY; keyturn login")
+    command.expect_exact("the token came from HEROKU_API_KEY, which wins over any login")
     rest, code = ended(command)
     assert code == 4
     assert "Waiting for login" not in rest
