@@ -21,11 +21,6 @@ UNUSED: Final = 30 * 24 * 3600
 _OURSELVES: Final = f"keyturn/{__version__} (cli; {sys.platform})"
 
 
-def is_told(item: Mapping[str, Any]) -> bool:
-    """Whether the server tells of uses at all; others than Keyturn's do not."""
-    return isinstance(item.get("uses"), list)
-
-
 def last(item: Mapping[str, Any]) -> str:
     """``5 minutes ago, 10.0.0.7``; ``never``; nothing when the server does not tell."""
     if "last_used_at" not in item:
