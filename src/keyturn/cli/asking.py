@@ -13,8 +13,9 @@ from keyturn.client import credentials, state
 from keyturn.client.errors import Forbidden, KeyturnError, NotFound, NotLoggedIn, Unauthorized
 from keyturn.core import token as grammar
 
-later.put_off("ssl")
-from keyturn.client.transport import Transport  # noqa: E402 - it imports http.client, which imports ssl
+for _unused in ("ssl", "random", "calendar"):  # of http.client and of email, which it imports
+    later.put_off(_unused)
+from keyturn.client.transport import Transport  # noqa: E402 - what is put off comes first
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

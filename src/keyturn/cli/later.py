@@ -1,6 +1,7 @@
-"""Puts off loading ssl until something of it is used: http.client imports it, and a server at http:// needs none of it.
+"""Puts off loading a module until something of it is used: http.client imports ssl, and email's random and calendar, and a
+request to a server at http:// needs none of them.
 
-A tenth of `whoami` (make bench). For the command line alone, whose process is its own; the library loads nothing by tricks.
+A sixth of `whoami` (make bench). For the command line alone, whose process is its own; the library loads nothing by tricks.
 """
 
 from __future__ import annotations
