@@ -29,7 +29,6 @@ from keyturn.core.passkey import BadPasskey, Cloned, NewPasskey, Proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Literal
 
     from fido2.webauthn import AuthenticatorData
 
@@ -89,12 +88,13 @@ class WebAuthn:
         origin: str,
         challenge: bytes,
         allow: Sequence[tuple[bytes, tuple[str, ...]]],
-        verification: Literal["required", "preferred"],
+        verification: str,
     ) -> dict[str, Any]:
         """PublicKeyCredentialRequestOptionsJSON [WebAuthn L3 5.1.10].
 
-        ``allow``: ids and transports of the account's passkeys; none: whichever the device has for this site. Raises
-        ValueError for an origin that is no URL or a challenge under 16 bytes.
+        ``allow``: ids and transports of the account's passkeys; none: whichever the device has for this site.
+        ``verification``: ``required`` or ``preferred``. Raises ValueError for an origin that is no URL or a challenge
+        under 16 bytes.
         """
         return {
             "challenge": _checked_challenge(challenge),
