@@ -1,5 +1,5 @@
 """Which passwords are taken [NIST SP 800-63B-4 3.1.1.2]: long ones that are not easily guessed; no rules on which
-characters.
+characters. What can be said without a dictionary is said here; the rest is ``env.passwords.weakness``.
 """
 
 from __future__ import annotations
@@ -8,21 +8,6 @@ import unicodedata
 from typing import Final
 
 from keyturn.core import policy
-
-# Long enough to pass the length and guessed first all the same. The full blocklist comes with its own issue.
-_COMMON = (
-    "password",
-    "passwort",
-    "qwerty",
-    "letmein",
-    "welcome",
-    "iloveyou",
-    "correcthorsebatterystaple",
-    "1234567890",
-    "abcdefgh",
-    "changeme",
-)
-
 
 # Of this many characters none composes to PASSWORD_LONGEST any more: three at most become one. Normalizing takes time
 # that grows with the square of the length, so what is longer is never normalized.
@@ -34,15 +19,16 @@ def normalize(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-def what_is_wrong(password: str, *context: str) -> str | None:
-    """Why the password cannot be taken, as a sentence, or None. ``context``: the account's e-mail, name and the like.
+def what_is_wrong(password: str, *context: str, shortest: int = policy.PASSWORD_SHORTEST) -> str | None:
+    """Why the password cannot be taken, as a sentence, or None. ``context``: the account's e-mail, name and the like;
+    ``shortest``: in characters.
 
     Never repeats the password.
     """
     password = normalize(password) if len(password) <= TYPED_LONGEST else password
-    if len(password) < policy.PASSWORD_SHORTEST:
+    if len(password) < shortest:
         return (
-            f"The password is too short: it takes {policy.PASSWORD_SHORTEST} characters or more, of any kind. "
+            f"The password is too short: it takes {shortest} characters or more, of any kind. "
             "A few words make a good one."
         )
     if len(password) > policy.PASSWORD_LONGEST:
@@ -50,10 +36,9 @@ def what_is_wrong(password: str, *context: str) -> str | None:
     if len(set(password)) < 5:
         return "The password repeats too few characters. A few words make a good one."
     bare = "".join(c for c in password.casefold() if c.isalnum())
-    words = [word for text in context for word in _words(text)]
-    for known in (*_COMMON, *words):
+    for known in (word for text in context for word in _words(text)):
         if known in bare and len(bare) - len(known) < 8:
-            return "The password is mostly a common word, your name or your e-mail address. Add a few words that nobody expects."
+            return "The password is mostly your name or your e-mail address. Add a few words that nobody expects."
     return None
 
 

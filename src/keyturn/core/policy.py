@@ -234,6 +234,7 @@ SETUP_LINK: Final = DAY
 
 # Passwords [NIST SP 800-63B-4, 3.1.1.2]: length is all that is asked of a password that is the only factor.
 PASSWORD_SHORTEST: Final = 15
+PASSWORD_SHORTEST_WITH_MFA: Final = 8
 PASSWORD_LONGEST: Final = 1024  # characters; far above the 64 to be accepted, short of a way to burn CPU
 
 # API requests an hour and account, as Heroku's.
