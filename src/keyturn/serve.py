@@ -18,6 +18,8 @@ from keyturn import workers
 from keyturn.actions import accounts, tighten
 from keyturn.actions.env import Env, Limits, Post
 from keyturn.actions.refusals import Refusals
+from keyturn.adapters import sealing
+from keyturn.adapters.passkeys import WebAuthn
 from keyturn.adapters.passwords import Argon2Passwords
 from keyturn.core import policy
 from keyturn.store import migrate, sql
@@ -28,6 +30,7 @@ from keyturn.web.limits import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
     from types import FrameType
 
     from keyturn.core.policy import Policy
@@ -49,11 +52,25 @@ def clock() -> datetime:
 
 
 def environment(
-    database_url: str, limits: Limits | None = None, rules: Policy = policy.DEFAULT, post: Post | None = None
-) -> Env:
-    """An Env over the real outside. ``rules``: the policy in force; ``post``: how mails and webhooks leave."""
+    database_url: str, limits: Limits | None = None, rules: Policy = policy.DEFAULT, post: Post | None = None,
+    keys: Path | None = None,
+) -> Env:  # fmt: skip
+    """An Env over the real outside. ``rules``: the policy in force; ``post``: how mails and webhooks leave; ``keys``: the
+    file of the keys that seal. Raises sealing.BadKeys.
+    """
     store = sql.SqlStore(sql.engine_for(database_url))
-    return Env(store, clock, secrets.token_bytes, Argon2Passwords(), limits or Limits(), rules, post or Post())
+    sealer = sealing.open_or_make(keys, secrets.token_bytes) if keys is not None else None
+    return Env(
+        store,
+        clock,
+        secrets.token_bytes,
+        Argon2Passwords(),
+        limits or Limits(),
+        rules,
+        post or Post(),
+        sealer,
+        WebAuthn(),
+    )
 
 
 def prepare(settings: Settings) -> str | None:
@@ -103,8 +120,9 @@ def main(argv: Sequence[str]) -> int:
     )
     try:
         secret = prepare(settings)
+        sealing.open_or_make(settings.secret_keys, secrets.token_bytes)  # before there are workers, and to fail by name
         sockets = listen(settings.bind, settings.port)
-    except (OSError, migrate.Newer) as fault:
+    except (OSError, migrate.Newer, sealing.BadKeys) as fault:
         print(f"keyturn serve: {fault}", file=sys.stderr)
         return 1
     except Unavailable as fault:
@@ -125,7 +143,13 @@ def main(argv: Sequence[str]) -> int:
         print(f"keyturn is ready at {url}", flush=True)
 
     def work(ready: Callable[[], None]) -> None:
-        env = environment(settings.database_url, Limits(settings.rate_limit), settings.rules, settings.post.post(url))
+        env = environment(
+            settings.database_url,
+            Limits(settings.rate_limit),
+            settings.rules,
+            settings.post.post(url),
+            settings.secret_keys,
+        )
         face = Face(env, url, *limits, Refusals(), report_limit, upkeep_every=settings.upkeep_seconds)
         config = uvicorn.Config(
             app.build(face), http=_http(), loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,

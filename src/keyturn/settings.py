@@ -40,6 +40,8 @@ class Settings:
     """How mails and webhooks leave."""
     upkeep_seconds: int
     """Between two looks for what expires or expired."""
+    secret_keys: Path
+    """The keys that seal what must be readable again: outside the store, so that a copy of it opens nothing."""
 
 
 def database_url(data: Path) -> str:
@@ -48,6 +50,7 @@ def database_url(data: Path) -> str:
 
 
 POLICY_FILE = "policy.toml"
+KEYS_FILE = "secret.keys"
 LARGEST_POLICY = 1 << 20  # bytes
 
 
@@ -154,6 +157,13 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         default=default("UPKEEP_SECONDS", "30"),
         help="seconds between two looks for what expires and is to be told (default: 30)",
     )
+    made.add_argument(
+        "--secret-keys",
+        type=Path,
+        metavar="FILE",
+        default=default("SECRET_KEYS"),
+        help="keys that seal two-factor seeds (default: secret.keys in the data folder; made when it is not there)",
+    )
     add_policy(made, environ)
     made.epilog = (
         "Mails and webhooks are set up in the environment alone: KEYTURN_SMTP_URL, KEYTURN_MAIL_FROM, "
@@ -183,7 +193,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     return Settings(
         data=found.data, bind=found.bind, port=found.port, ssh_port=found.ssh_port, database_url=url, public_url=found.public_url,
         workers=found.workers, rate_limit=found.rate_limit, trusted_proxies=found.trusted_proxies,
-        rules=in_force, post=post, upkeep_seconds=found.upkeep_seconds,
+        rules=in_force, post=post, upkeep_seconds=found.upkeep_seconds, secret_keys=found.secret_keys or found.data / KEYS_FILE,
     )  # fmt: skip
 
 

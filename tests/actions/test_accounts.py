@@ -66,7 +66,7 @@ def test_a_second_use_that_began_before_the_first_ended_makes_no_account(world: 
     real = world.passwords
 
     class Slow:
-        verify, outdated = real.verify, real.outdated
+        verify, outdated, weakness = real.verify, real.outdated, real.weakness
 
         def hash(self, text: str) -> str:
             if text == NEW_PASSWORD:  # while this one is hashed, the other is quicker
@@ -228,7 +228,7 @@ def test_an_account_let_in_again_signs_in_and_its_old_tokens_stay_dead(world: Wo
     accounts.suspend(world.env, By(), EMAIL)
     accounts.suspend(world.env, By(), EMAIL)
     accounts.unsuspend(world.env, By(), EMAIL)
-    assert sign_in.start_session(world.env, world.by(), EMAIL, PASSWORD).secret
+    assert sign_in.enter(world.env, world.by(), EMAIL, PASSWORD).session.secret
     assert world.reason(made.secret) == "owner_suspended"
     assert world.actions().count("account.suspend") == 1
 
@@ -259,6 +259,6 @@ def test_a_password_typed_on_another_system_still_signs_in(world: World) -> None
 
 def test_a_browser_session_is_told_from_the_api(world: World) -> None:
     world.account()
-    session = sign_in.start_session(world.env, world.by(), EMAIL, PASSWORD)
+    session = sign_in.enter(world.env, world.by(), EMAIL, PASSWORD).session
     assert getattr(authenticate(world.env, session.secret or ""), "reason", None) == "wrong_kind"
     assert authorizations.listed(world.env, world.principal(session)) == []

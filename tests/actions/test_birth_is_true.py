@@ -58,7 +58,7 @@ def mint(site: Site, kind: Kind, asked: int | None, login: str) -> Born:
     """Makes one as its owner does; ``login`` is a token to do it with."""
     site.clock.advance(seconds=1)
     if kind is Kind.WEB:
-        made = sign_in.start_session(site.env, By(), EMAIL, PASSWORD)
+        made = sign_in.enter(site.env, By(), EMAIL, PASSWORD).session
         rows = site.client.get(SESSIONS, token=login).json
         return Born(made, next(row["life"] for row in rows if row["id"] == made.grant.id))
     answer: Any

@@ -19,6 +19,8 @@ PUBLISHED = {
     Event.REVOKE_BY_ADMIN: "x x x x x x x",
     Event.LOGOUT: "x x n n n n n",
     Event.LOGOUT_ALL: "x x - - n - -",
+    # The design knows `logout --all` alone; this one spares the place where it was asked for.
+    Event.LOGOUT_OTHERS: "c c - - n - -",
     Event.PASSWORD_CHANGE: "c c r - n - -",
     Event.PASSWORD_RESET: "x x r - n - -",
     Event.KEY_REGENERATED: "- - r - n - -",

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from keyturn.actions import accounts, grants
 from keyturn.actions.authenticate import authenticate
 from keyturn.actions.env import By, Env
+from keyturn.adapters import sealing
+from keyturn.adapters.passkeys import WebAuthn
 from keyturn.adapters.passwords import Argon2Passwords
 from keyturn.core.credential import Deny, Principal
 from keyturn.core.policy import Kind
@@ -70,7 +72,8 @@ class World:
         self.clock = Clock()
         self.store = sql.SqlStore(sql.engine_for(self.url))
         self.passwords = Argon2Passwords(passes=1, kibibytes=8, lanes=1)
-        self.env = Env(self.store, self.clock, secrets.token_bytes, self.passwords)
+        sealer = sealing.open_or_make(folder / "secret.keys", secrets.token_bytes)
+        self.env = Env(self.store, self.clock, secrets.token_bytes, self.passwords, sealer=sealer, passkeys=WebAuthn())
 
     def close(self) -> None:
         """Closes the database."""

@@ -45,11 +45,16 @@ def clean_name(name: object) -> str | None:
     return " ".join("".join(c if c.isprintable() else " " for c in name).split()) or None
 
 
-def clean_password(text: object, *context: str | None) -> str:
-    """The new password. Raises Invalid with what is wrong with it."""
+def clean_password(env: Env, text: object, *context: str | None, beside: bool = False) -> str:
+    """The new password. ``beside``: a second factor is asked for as well, so a shorter one will do.
+
+    Raises Invalid with what is wrong with it.
+    """
     if not isinstance(text, str):
         raise Invalid("password", "the password must be a string")
-    problem = password.what_is_wrong(text, *(word for word in context if word))
+    words = tuple(word for word in context if word)
+    shortest = policy.PASSWORD_SHORTEST_WITH_MFA if beside else policy.PASSWORD_SHORTEST
+    problem = password.what_is_wrong(text, *words, shortest=shortest) or env.passwords.weakness(text, words)
     if problem:
         raise Invalid("password", problem)
     return text
@@ -58,7 +63,7 @@ def clean_password(text: object, *context: str | None) -> str:
 def create(env: Env, by: By, *, email: str, new_password: str, name: str | None = None, admin: bool = False) -> Account:
     """A new account. Raises Invalid for a bad or taken e-mail and a bad password; then nothing was made."""
     email, name = clean_email(email), clean_name(name)
-    hashed = env.passwords.hash(clean_password(new_password, email, name))
+    hashed = env.passwords.hash(clean_password(env, new_password, email, name))
     with env.store.writing() as tx:
         return _add(env, tx, by, email, name, hashed, admin=admin)
 
@@ -109,7 +114,7 @@ def create_first(env: Env, by: By, secret: str, *, email: str, name: str | None,
     """The first account, an admin's, by the one-time link. Raises Gone and Invalid; the link then stays good."""
     check_setup(env, secret)  # before the dear hash
     email, name = clean_email(email), clean_name(name)
-    hashed = env.passwords.hash(clean_password(new_password, email, name))
+    hashed = env.passwords.hash(clean_password(env, new_password, email, name))
     with env.store.writing() as tx:
         _check_setup(env, tx, secret)  # again, now that nobody else can use it
         account = _add(env, tx, by, email, name, hashed, admin=True)
@@ -193,7 +198,7 @@ def change_password(
         account = tx.account(principal.account_id)
     if account is None:
         raise NotFound("account")
-    cleaned = clean_password(new_password, account.email, account.name)
+    cleaned = clean_password(env, new_password, account.email, account.name, beside=account.mfa_since is not None)
     proven = _prove(env, by, principal, current_password)
     hashed = env.passwords.hash(cleaned)
     with env.store.writing() as tx:

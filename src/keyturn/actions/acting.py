@@ -28,6 +28,14 @@ def still(env: Env, tx: Tx, principal: Principal) -> Account:
     return account
 
 
+def administrator(env: Env, tx: Tx, principal: Principal) -> Account:
+    """The account that acts, as ``still`` finds it, an administrator's still. Raises Refused, NotFound."""
+    account = still(env, tx, principal)
+    if not account.admin:
+        raise Refused(decide.forbidden("administrators_only"), forbidden=True)
+    return account
+
+
 def _dead(env: Env, tx: Tx, principal: Principal) -> Deny | None:
     now = env.clock()
     grant = tx.grant(principal.grant_id)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import acting, audit, grants, sign_in
+from keyturn.actions import acting, audit, grants, second_step, sign_in
 from keyturn.actions.env import Invalid, NotFound, Refused
-from keyturn.core import lifecycle, policy, reasons, scope
+from keyturn.core import decide, lifecycle, policy, reasons, scope
 from keyturn.core.credential import Deny
 from keyturn.core.policy import EFFECTS, Effect, Event, Kind
 
@@ -61,16 +61,36 @@ def _no_longer_than_self(env: Env, principal: Principal, asked: int | None) -> N
 
 
 def create_by_password(
-    env: Env, by: By, email: str, password: str, *, description: object, expires_in: object, scopes: object
-) -> tuple[Credential, Account]:
+    env: Env, by: By, email: str, password: str, *, description: object, expires_in: object, scopes: object,
+    code: str | None = None,
+) -> tuple[Credential, Account]:  # fmt: skip
     """A login or an authorization that e-mail and password vouch for, and the account (policy.CLI_LOGIN_DESCRIPTION
-    tells the two apart). Raises as sign_in.check_password does, and Invalid."""
+    tells the two apart). ``code``: of the second factor, where the account has one.
+
+    Raises as sign_in.check_password does; Refused also for a missing or wrong code, and where a second factor must be
+    set up first; Invalid.
+    """
     asked, names, text = _asked(expires_in, scopes, description)
     kind = Kind.LOGIN if re.match(policy.CLI_LOGIN_DESCRIPTION, text) else Kind.AUTHORIZATION
     proven = sign_in.check_password(env, by, email, password)
+    outcome: str | Exception = "password"
     with env.store.writing() as tx:
         account = sign_in.still_the_same(tx.account(proven.id, lock=True), proven)
-        return grants.mint(env, tx, by, account, kind, scopes=names, description=text, asked=asked), account
+        if account.mfa_since is not None:
+            if not code:
+                raise second_step.needs_code(second_step.ways(tx, account.id))
+            outcome = second_step.judge_code(env, tx, by, account, code[:100])
+            if isinstance(outcome, str):
+                sign_in.complete(env, tx, by, account, outcome)
+        elif sign_in.must_have_second_factor(env, account):
+            raise Refused(decide.forbidden("two_factor_to_set_up"), forbidden=True)
+        if isinstance(outcome, str):
+            made = grants.mint(
+                env, tx, by, account, kind, scopes=names, description=text, asked=asked,
+                proven_at=env.clock() if kind is Kind.LOGIN else None,
+            )  # fmt: skip
+    second_step.told(outcome)
+    return made, account
 
 
 def _asked(expires_in: object, scopes: object, description: object) -> tuple[int | None, tuple[str, ...], str]:

@@ -105,7 +105,11 @@ def decide_login(env: Env, by: By, principal: Principal, browser_secret: str, *,
         login = _to_decide(env, tx, browser_secret)
         account = acting.still(env, tx, principal)
         state = "approved" if approve else "denied"
-        tx.change_cli_login(login.id, state=state, account_id=account.id, account_version=account.credential_version)
+        session = tx.grant(principal.grant_id)
+        tx.change_cli_login(
+            login.id, state=state, account_id=account.id, account_version=account.credential_version,
+            proven_at=session.proven_at if session else None,
+        )  # fmt: skip
         audit.record(
             env, tx, by, f"cli_login.{'approve' if approve else 'deny'}", login=login.id, description=login.description
         )
@@ -175,7 +179,8 @@ def collect(env: Env, by: By, login_id: str, cli_secret: str) -> Collected | Fai
             )
             return Failed(reason or "owner_suspended")
         credential = grants.mint(
-            env, tx, by, account, Kind.LOGIN, scopes=("global",), description=login.description, asked=login.asked_life
-        )
+            env, tx, by, account, Kind.LOGIN, scopes=("global",), description=login.description, asked=login.asked_life,
+            proven_at=login.proven_at,
+        )  # fmt: skip
         tx.change_account(account.id, last_login_at=env.clock())
         return Collected(credential, account)

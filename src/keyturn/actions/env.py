@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from keyturn.core import policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
 
     from keyturn.core.credential import Deny, Principal
+    from keyturn.core.passkey import NewPasskey, Proof
     from keyturn.core.policy import Policy
     from keyturn.store.interface import Outgoing, Store
 
@@ -25,6 +26,42 @@ class Passwords(Protocol):
         ...
 
     def outdated(self, hashed: str) -> bool: ...
+    def weakness(self, password: str, context: tuple[str, ...]) -> str | None:
+        """Why the password would be guessed early, as a sentence; None: it would not."""
+        ...
+
+
+class Sealer(Protocol):
+    """Keeps what must be readable again (one-time codes' seeds) unreadable in the store: its key is elsewhere."""
+
+    def seal(self, plain: bytes, about: str) -> bytes: ...
+    def unseal(self, sealed: bytes, about: str) -> bytes: ...
+
+
+class Passkeys(Protocol):
+    """What WebAuthn asks of browsers, and what they answer (Web Authentication Level 3). Raises core.passkey.BadPasskey."""
+
+    def possible(self, origin: str) -> bool: ...
+    def registration_options(
+        self, *, origin: str, challenge: bytes, user_id: bytes, user_name: str, display_name: str,
+        exclude: Sequence[bytes], instance: str,
+    ) -> dict[str, Any]: ...  # fmt: skip
+    def authentication_options(
+        self,
+        *,
+        origin: str,
+        challenge: bytes,
+        allow: Sequence[tuple[bytes, tuple[str, ...]]],
+        verification: Literal["required", "preferred"],
+    ) -> dict[str, Any]: ...
+    def challenge_of(self, response: object) -> bytes | None: ...
+    def credential_of(self, response: object) -> bytes | None: ...
+    def user_of(self, response: object) -> bytes | None: ...
+    def register(self, response: object, *, origin: str, challenge: bytes) -> NewPasskey: ...
+    def authenticate(
+        self, response: object, *, origin: str, challenge: bytes, credential_id: bytes, public_key: bytes,
+        sign_count: int, verification: bool,
+    ) -> Proof: ...  # fmt: skip
 
 
 class Undelivered(Exception):
@@ -74,6 +111,9 @@ class Env:
     """The rules in force."""
     post: Post = field(default_factory=Post)
     """How mails and webhooks leave."""
+    sealer: Sealer | None = None
+    """None where nothing is sealed: operator commands that do not need it."""
+    passkeys: Passkeys | None = None
 
     def new_id(self) -> str:
         """A UUIDv7 [RFC 9562 5.7]: ids sort in the order of making, which keeps indexes and pages in order too."""

@@ -12,6 +12,7 @@ from keyturn.core.credential import Grant, Token
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from datetime import datetime
 
     from keyturn.actions.env import By, Env
     from keyturn.core.credential import Account, OAuthClient, Use
@@ -122,8 +123,11 @@ def mint(
     description: str,
     asked: int | None = None,
     client_id: str | None = None,
+    proven_at: datetime | None = None,
 ) -> Credential:
     """Makes a grant with its first token, and the audit event. The one place where credentials come from.
+
+    ``proven_at``: when the person who gets it last proved who they are, where that counts later (actions/prove.py).
 
     The caller holds a writing transaction and has re-read ``account`` in it. Raises Invalid when the life asked for
     is longer than the policy allows or the account holds too many credentials.
@@ -144,6 +148,7 @@ def mint(
     grant = Grant(
         id=env.new_id(), account_id=account.id, kind=kind, scopes=scopes, description=description, created_at=now, updated_at=now,
         expires_at=expires_at, address=by.address, agent=by.agent[:300], client_id=client_id,
+        proven_at=proven_at,
     )  # fmt: skip
     tx.add_grant(grant)
     made, secret = add_token(env, tx, grant)

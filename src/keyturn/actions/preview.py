@@ -33,6 +33,7 @@ OWN: Final = (
     Event.PASSWORD_RESET,
     Event.LOGOUT,
     Event.LOGOUT_ALL,
+    Event.LOGOUT_OTHERS,
     Event.REVOKE,
     Event.ROTATION,
     Event.KEY_REGENERATED,

@@ -144,7 +144,8 @@ def finalize(
         account = _living(env, tx, secret)  # before the dear hash
     if password != confirmation:
         raise Invalid("password_confirmation", "the two passwords are not the same")
-    hashed = env.passwords.hash(accounts.clean_password(password, account.email, account.name))
+    beside = account.mfa_since is not None
+    hashed = env.passwords.hash(accounts.clean_password(env, password, account.email, account.name, beside=beside))
     now = env.clock()
     with env.store.writing() as tx:
         current = _living(env, tx, secret, lock=True)  # again, now that nobody else can use it

@@ -1,22 +1,32 @@
-"""Sign-in with e-mail and password: for the browser's session, and for whatever else a password vouches for."""
+"""Sign-in with e-mail and password: for the browser's session, and for whatever else a password vouches for.
+
+Where the account has a second factor the password is half of the proof: ``enter`` then starts a second step
+(actions/second_step.py), unless the browser is a remembered one.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from keyturn.actions import audit, grants, throttle
+from keyturn.actions import audit, grants, second_step, throttle
 from keyturn.actions.env import Refused
-from keyturn.core import decide
+from keyturn.core import decide, policy, token
 from keyturn.core.policy import Event, Kind
 
 if TYPE_CHECKING:
     from keyturn.actions.env import By, Env
     from keyturn.actions.grants import Credential
     from keyturn.core.credential import Account
+    from keyturn.store.interface import Tx
+
+ENROL = "enrol"
+"""The scope of a browser session that may only set up the second factor that its account must have."""
 
 
 def check_password(env: Env, by: By, email: str, password: str) -> Account:
-    """The account whose e-mail and password these are.
+    """The account whose e-mail and password these are; where it has a second factor, that is still to be proven.
 
     Raises Refused for a wrong e-mail or password (the same, and as slow, for both) and for a suspended account with
     the right password; Throttled after too many failures. Slow on purpose: call it where a slow call hurts nobody.
@@ -27,18 +37,12 @@ def check_password(env: Env, by: By, email: str, password: str) -> Account:
         hashed = tx.password_hash(account.id) if account else None
     # outside of any transaction: hashing takes its time and holds no lock
     right = env.passwords.verify(hashed, password)
+    renewed = env.passwords.hash(password) if right and hashed and env.passwords.outdated(hashed) else None
     with env.store.writing() as tx:
         if account is None or hashed is None or not right:
             throttle.failed(env, tx, email, by.address)
-            audit.record(
-                env,
-                tx,
-                by,
-                "sign_in",
-                outcome="refused",
-                account_id=account.id if account else None,
-                reason="wrong_password",
-            )
+            about = account.id if account else None
+            audit.record(env, tx, by, "sign_in", outcome="refused", account_id=about, reason="wrong_password")
         else:
             current = tx.account(account.id, lock=True)
             if current is not None and current.credential_version == account.credential_version:
@@ -47,11 +51,13 @@ def check_password(env: Env, by: By, email: str, password: str) -> Account:
                         env, tx, by, "sign_in", outcome="refused", account_id=account.id, reason="owner_suspended"
                     )
                 else:
-                    if env.passwords.outdated(hashed):
-                        tx.change_account(account.id, password_hash=env.passwords.hash(password))
-                    throttle.succeeded(env, tx, account.id, email, by.address)
-                    tx.change_account(account.id, last_login_at=env.clock())
-                    audit.record(env, tx, by, "sign_in", account_id=account.id)
+                    if renewed:
+                        tx.change_account(account.id, password_hash=renewed)
+                    if current.mfa_since is None:
+                        complete(env, tx, by, current, "password")
+                    else:  # the place is known, and the sign-in one, only after the second factor
+                        throttle.right_password(tx, email, by.address)
+                        audit.record(env, tx, by, "sign_in.password", account_id=account.id)
                     return current
             account = current
     if right and account is not None and account.suspended_at is not None:
@@ -59,17 +65,69 @@ def check_password(env: Env, by: By, email: str, password: str) -> Account:
     raise Refused(decide.unproven("wrong_password"))
 
 
-def start_session(env: Env, by: By, email: str, password: str) -> Credential:
-    """A new browser session. Raises as check_password does."""
+def complete(env: Env, tx: Tx, by: By, account: Account, way: str) -> None:
+    """Notes that the account's owner has proven themselves wholly, by ``way``."""
+    throttle.succeeded(env, tx, account.id, account.email, by.address)
+    tx.change_account(account.id, last_login_at=env.clock())
+    audit.record(env, tx, by, "sign_in", account_id=account.id, way=way)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Where a sign-in leads: to a session, or to a second step."""
+
+    account: Account
+    session: Credential | None = None
+    second_step: str | None = None
+    """The secret of the step that is awaited."""
+
+
+def enter(env: Env, by: By, email: str, password: str, *, next_path: str = "/", device: str = "") -> Entered:
+    """A right password's way in. ``device``: the secret of a remembered browser. Raises as check_password does."""
     account = check_password(env, by, email, password)
-    return session_for(env, by, account)
-
-
-def session_for(env: Env, by: By, account: Account) -> Credential:
-    """A new browser session for an account that has just proven itself."""
+    if account.mfa_since is None:
+        short = len(password) < policy.PASSWORD_SHORTEST  # taken beside a second factor that is gone
+        return Entered(account, session_for(env, by, account, restricted=short))
     with env.store.writing() as tx:
         current = still_the_same(tx.account(account.id, lock=True), account)
-        return grants.mint(env, tx, by, current, Kind.WEB, scopes=("global",), description="Browser session")
+        if device and _is_remembered(env, tx, current, device):
+            complete(env, tx, by, current, "remembered device")
+            return Entered(current, _session(env, tx, by, current))
+        return Entered(current, second_step=second_step.begin(env, tx, current, next_path))
+
+
+def _is_remembered(env: Env, tx: Tx, account: Account, secret: str) -> bool:
+    known = token.kind_of(secret) == "device" and token.is_token(secret)
+    device = tx.device(token.digest(secret)) if known else None
+    now = env.clock()
+    if device is None or device.account_id != account.id or device.account_version != account.credential_version:
+        return False
+    longest = device.created_at + timedelta(seconds=env.policy.remember_device)
+    if now >= min(device.expires_at, longest):
+        return False
+    tx.use_device(device.id, now)
+    return True
+
+
+def session_for(env: Env, by: By, account: Account, *, restricted: bool = False) -> Credential:
+    """A new browser session for an account that has just proven itself. ``restricted``: to set up a second factor."""
+    with env.store.writing() as tx:
+        current = still_the_same(tx.account(account.id, lock=True), account)
+        return _session(env, tx, by, current, restricted=restricted)
+
+
+def _session(env: Env, tx: Tx, by: By, account: Account, *, restricted: bool = False) -> Credential:
+    enrol = restricted or (account.mfa_since is None and must_have_second_factor(env, account))
+    return grants.mint(
+        env, tx, by, account, Kind.WEB, scopes=(ENROL if enrol else "global",), description="Browser session",
+        proven_at=env.clock(),
+    )  # fmt: skip
+
+
+def must_have_second_factor(env: Env, account: Account) -> bool:
+    """Whether the policy asks it of the account."""
+    asked = env.policy.mfa_required
+    return asked == "all" or (asked == "admins" and account.admin)
 
 
 def still_the_same(current: Account | None, proven: Account) -> Account:
@@ -78,11 +136,24 @@ def still_the_same(current: Account | None, proven: Account) -> Account:
 
     Raises Refused otherwise.
     """
-    if current is None or current.credential_version != proven.credential_version:
+    if current is None or current.credential_version != proven.credential_version or current.closed_at is not None:
         raise Refused(decide.unproven("wrong_password"))
     if current.suspended_at is not None:
         raise Refused(decide.suspended(current.suspended_at))
     return current
+
+
+def by_second_step(
+    env: Env, by: By, passed: second_step.Passed, *, remember: bool = False
+) -> tuple[Credential, str | None]:
+    """The session that a passed second step leads to, and the secret of the remembered browser where one is wished and
+    allowed. Raises Refused when the account changed meanwhile.
+    """
+    with env.store.writing() as tx:
+        account = still_the_same(tx.account(passed.account.id, lock=True), passed.account)
+        complete(env, tx, by, account, passed.way)
+        device = second_step.remember(env, tx, by, account) if remember and env.policy.remember_device else None
+        return _session(env, tx, by, account), device
 
 
 def sign_out(env: Env, by: By) -> None:

@@ -97,6 +97,12 @@ def succeeded(env: Env, tx: Tx, account_id: str, email: str, address: str) -> No
     tx.add_place(account_id, place_of(address), env.clock())
 
 
+def right_password(tx: Tx, email: str, address: str) -> None:
+    """Clears what the owner's own tries left, where the password is half of the proof."""
+    pair, _, account = keys(email, address)
+    tx.clear_failures([pair, account])
+
+
 def wait_of(rule: Rule, failures: Failures | None, now: datetime) -> timedelta:
     """How long whoever failed so often must still wait."""
     if failures is None or failures.count < rule.free or now - failures.last_at > FORGET:

@@ -35,6 +35,12 @@ class Account:
     federated: bool = False
     credential_version: int = 1
     """Counts password changes: a mint begun under an older one must not finish."""
+    verified_at: datetime | None = None
+    """When its owner proved to read the mail of the address; None: not yet, or the address changed since."""
+    mfa_since: datetime | None = None
+    """Since when signing in takes a second factor; None: it does not."""
+    closed_at: datetime | None = None
+    """Closed by its owner: nobody can sign in any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class Grant:
     agent: str = ""
     client_id: str | None = None
     """The OAuth client that it was made for."""
+    proven_at: datetime | None = None
+    """When the person behind a login or browser session last proved who they are."""
 
     def death(self, now: datetime) -> tuple[str, datetime] | None:
         """Of what it died and when, as of ``now``; None while it lives."""
@@ -114,6 +122,48 @@ class OAuthClient:
     updated_at: datetime
     ended_at: datetime | None = None
     ended_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A second factor of an account: a generator of one-time codes, or a passkey."""
+
+    id: str
+    account_id: str
+    kind: str
+    """``totp`` or ``passkey``."""
+    name: str
+    created_at: datetime
+    confirmed_at: datetime | None = None
+    """None: it is being set up and proves nothing yet."""
+    last_used_at: datetime | None = None
+    seed: bytes | None = None
+    """Of one-time codes, sealed (adapters/sealing.py)."""
+    last_step: int | None = None
+    """The time step of the code that was used last: no code of it or before it is taken again."""
+    credential_id: bytes | None = None
+    public_key: bytes | None = None
+    """A passkey's, in COSE form [RFC 9052]."""
+    sign_count: int | None = None
+    transports: str | None = None
+    """A passkey's, separated by spaces: how the browser may reach it."""
+    aaguid: str | None = None
+    """Which model of authenticator it is."""
+    backed_up: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A browser that is remembered: it is asked for the password alone."""
+
+    id: str
+    account_id: str
+    account_version: int
+    address: str
+    agent: str
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None = None
 
 
 class Found(NamedTuple):

@@ -146,6 +146,12 @@ def suspended(when: datetime) -> Deny:
     )
 
 
+def forbidden(reason_id: str, message: str | None = None) -> Deny:
+    """The refusal of somebody who is known and may not; ``message``: in other words than the table's."""
+    reason = reasons.FORBIDDEN[reason_id]
+    return Deny(reason.id, message or reason.sentence, reason.next)
+
+
 def unproven(reason_id: str) -> Deny:
     """The refusal of a presenter of whom nothing is proven."""
     reason = reasons.UNPROVEN[reason_id]

@@ -1,4 +1,5 @@
-"""An operator's overrides of the policy, read from a TOML text: they make a rule stricter, and never looser.
+"""An operator's overrides of the policy, read from a TOML text: they make a rule stricter, and never looser,
+but for who may sign up.
 
     [lifetimes.login]                     # by kind: a shorter default or longest life
     default = "30 days"
@@ -6,6 +7,11 @@
     authorization = "dies"
     [soft_expiry]                         # by kind: how long before its end it may only read
     login = "24 hours"
+    [two_factor]                          # whose sign-in takes a second factor: none, admins or all
+    required = "admins"
+    [sign_up]                             # the one thing that it opens: whoever has an address of these domains may join
+    by = "open"
+    domains = ["example.com"]
 
 All that is wrong is said at once, with file, line and key; a text with a single finding has no effect at all.
 docs/operate/policy.md is the guide.
@@ -42,6 +48,7 @@ _ABOUT_A_CLIENT: Final = Event.CLIENT_REMOVED
 
 _UNITS: Final = {"second": 1, "minute": 60, "hour": policy.HOUR, "day": policy.DAY, "week": 7 * policy.DAY}
 _SPAN: Final = re.compile(r"\s*(?:[0-9]{1,10}\s*(?:second|minute|hour|day|week)s?\s*)+")
+_DOMAIN: Final = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 _NO_SSH: Final = "SSH keys cannot be overridden: nothing in this version ends them but their removal"
 
 _K = TypeVar("_K", Kind, Event)
@@ -101,18 +108,68 @@ class _Reader:
 
     def policy(self, data: dict[str, Any]) -> Policy:
         """The policy that the whole file makes; worth something only when there are no findings."""
-        known = ("lifetimes", "ends", "soft_expiry", "notices", *SPANS)
+        known = ("lifetimes", "ends", "soft_expiry", "notices", "two_factor", "sign_up", *SPANS)
         for key in data:
             if key not in known:
                 self._wrong((key,), f"there is no such setting; there are {', '.join(known)}")
         lives = self._lives(data)
+        required, remember = self._two_factor(data)
+        sign_up, domains = self._sign_up(data)
+        spans = {name: self._shorter(data, name, getattr(DEFAULT, name)) for name in SPANS}
         return Policy(
             lives,
             self._effects(data),
             self._soft_expiry(data, lives),
             self._thresholds(data),
-            **{name: self._shorter(data, name, getattr(DEFAULT, name)) for name in SPANS},
+            retention=spans["retention"],
+            overlap_longest=spans["overlap_longest"],
+            oauth_access=spans["oauth_access"],
+            oauth_refresh=spans["oauth_refresh"],
+            mfa_required=required,
+            remember_device=remember,
+            sign_up=sign_up,
+            sign_up_domains=domains,
         )
+
+    # Signing in and up.
+
+    def _section(self, data: dict[str, Any], name: str, *keys: str) -> dict[str, Any]:
+        table = self._table(data.get(name, {}), (name,))
+        for key in table:
+            if key not in keys:
+                self._wrong((name, key), f"there is no such setting; there are {', '.join(keys)}")
+        return table
+
+    def _choice(self, table: dict[str, Any], name: str, key: str, choices: tuple[str, ...]) -> str:
+        value = table.get(key, choices[0])
+        if value not in choices:
+            self._wrong((name, key), f"this must be one of {', '.join(choices)}, in quotes")
+            return choices[0]
+        return str(value)
+
+    def _two_factor(self, data: dict[str, Any]) -> tuple[str, int]:
+        table = self._section(data, "two_factor", "required", "remember")
+        required = self._choice(table, "two_factor", "required", ("none", "admins", "all"))
+        if table.get("remember") == "never":
+            return required, 0
+        cap, path = DEFAULT.remember_device, ("two_factor", "remember")
+        seconds = self._span(table["remember"], path) if "remember" in table else cap
+        if seconds is not None and seconds > cap:
+            self._wrong(path, f"{span(seconds)} is more than the largest allowed, {span(cap)}")
+        return required, cap if seconds is None else seconds
+
+    def _sign_up(self, data: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
+        table = self._section(data, "sign_up", "by", "domains")
+        by = self._choice(table, "sign_up", "by", ("invitation", "open"))
+        domains = table.get("domains", [])
+        if not isinstance(domains, list) or not all(
+            isinstance(name, str) and _DOMAIN.fullmatch(name.casefold()) for name in domains
+        ):
+            self._wrong(("sign_up", "domains"), 'this must be a list of domains: ["example.com"]')
+            return by, ()
+        if domains and by != "open":
+            self._wrong(("sign_up", "domains"), 'domains are for open sign-up: by = "open"')
+        return by, tuple(name.casefold() for name in domains)
 
     def _table(self, value: object, path: tuple[str, ...]) -> dict[str, Any]:
         if isinstance(value, dict):

@@ -75,6 +75,7 @@ class Event(StrEnum):
     REVOKE = "revoke"  # this one credential, by its owner
     REVOKE_BY_ADMIN = "revoke_by_admin"
     LOGOUT_ALL = "logout_all"
+    LOGOUT_OTHERS = "logout_others"  # everywhere but where it was asked for
     PASSWORD_CHANGE = "password_change"  # noqa: S105 - an event's name
     PASSWORD_RESET = "password_reset"  # noqa: S105 - an event's name
     KEY_REGENERATED = "key_regenerated"
@@ -122,6 +123,7 @@ REASON_OF: Final[dict[Event, str]] = {
     Event.REVOKE: "revoked_by_owner",
     Event.REVOKE_BY_ADMIN: "revoked_by_admin",
     Event.LOGOUT_ALL: "logged_out",
+    Event.LOGOUT_OTHERS: "logged_out",
     Event.PASSWORD_CHANGE: "password_changed",
     Event.PASSWORD_RESET: "password_reset",
     Event.KEY_REGENERATED: "key_regenerated",
@@ -165,6 +167,7 @@ _ROWS: Final[dict[Event, str]] = {
     Event.REVOKE:           "x    x   x   x    x    x     x    x",
     Event.REVOKE_BY_ADMIN:  "x    x   x   x    x    x     x    x",
     Event.LOGOUT_ALL:       "x    x   -   -    n    -     n    -",
+    Event.LOGOUT_OTHERS:    "c    c   -   -    n    -     n    -",
     Event.PASSWORD_CHANGE:  "c    c   r   -    n    -     n    -",
     Event.PASSWORD_RESET:   "x    x   r   -    n    -     n    -",
     Event.KEY_REGENERATED:  "-    -   r   -    n    -     n    -",
@@ -205,6 +208,14 @@ class Policy:
     """How long an OAuth access token lives; its client then refreshes it."""
     oauth_refresh: int = 30 * DAY
     """How long a client may leave its refresh token unused."""
+    mfa_required: str = "none"
+    """Whose sign-in must take a second factor: ``none``, ``admins`` or ``all``."""
+    remember_device: int = 30 * DAY
+    """How long a browser can be remembered, so that it is asked for the password alone; 0: never."""
+    sign_up: str = "invitation"
+    """Who can make an account: ``invitation``: whom an administrator invites; ``open``: whoever has an e-mail address."""
+    sign_up_domains: tuple[str, ...] = ()
+    """Where sign-up is open: the domains of e-mail that may; none named: all."""
 
 
 DEFAULT: Final = Policy()
@@ -231,6 +242,19 @@ OAUTH_OVERLAP: Final = 60
 RESET_LINK: Final = HOUR
 # The one-time link that makes the first account; a restart prints a new one.
 SETUP_LINK: Final = DAY
+
+# How long a proof of who one is counts for sensitive acts [ASVS 5, 7.5].
+REAUTH: Final = 15 * 60
+# A sign-in that waits for its second factor, and how many tries it has.
+SECOND_STEP: Final = 10 * 60
+SECOND_STEP_TRIES: Final = 10
+# What a passkey is asked to sign.
+CHALLENGE: Final = 5 * 60
+# The links that make an account, and that prove an address.
+INVITATION: Final = 7 * DAY
+SIGN_UP_LINK: Final = DAY
+EMAIL_LINK: Final = 3 * DAY
+MOST_FACTORS: Final = 20
 
 # Passwords [NIST SP 800-63B-4, 3.1.1.2]: length is all that is asked of a password that is the only factor.
 PASSWORD_SHORTEST: Final = 15

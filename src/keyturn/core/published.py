@@ -20,6 +20,7 @@ EVENTS: Final[dict[Event, str]] = {
     Event.REVOKE: "revoked by its owner",
     Event.REVOKE_BY_ADMIN: "revoked by an administrator",
     Event.LOGOUT_ALL: "logged out everywhere",
+    Event.LOGOUT_OTHERS: "logged out everywhere else",
     Event.PASSWORD_CHANGE: "password changed",
     Event.PASSWORD_RESET: "password reset",
     Event.KEY_REGENERATED: "API key regenerated",
@@ -61,6 +62,8 @@ def table(rules: Policy) -> dict[str, Any]:
         "oauth_access": rules.oauth_access,
         "oauth_refresh": rules.oauth_refresh,
         "sso_longest": policy.SSO_LONGEST,
+        "two_factor": {"required": rules.mfa_required, "remember": rules.remember_device},
+        "sign_up": {"by": rules.sign_up, "domains": list(rules.sign_up_domains)},
     }
 
 

@@ -28,7 +28,7 @@ CHECKSUM_DIGITS: Final = 6
 LENGTH: Final = 4 + RANDOM_DIGITS + CHECKSUM_DIGITS
 PATTERN: Final = r"kt[a-z]_[0-9A-Za-z]{38}"
 
-# What a prefix says to whoever finds the token. Names are those of policy.Kind; the last eight are never API tokens.
+# What a prefix says to whoever finds the token. Names are those of policy.Kind; those from `web` on are never API tokens.
 PREFIXES: Final = {
     "login": "ktl_",
     "api_key": "ktk_",
@@ -45,6 +45,10 @@ PREFIXES: Final = {
     "oauth_code": "ktx_",  # the one-time code of an authorization, on its way to its client
     "client_secret": "kty_",  # an OAuth client's own secret
     "reset": "ktp_",  # the link that replaces a forgotten password
+    "second_step": "ktm_",  # a sign-in that waits for its second factor
+    "device": "ktd_",  # a browser that is remembered: it is asked for the password alone
+    "invitation": "ktn_",  # the link that makes an account
+    "email": "kte_",  # the link that proves an e-mail address
 }
 KINDS: Final = {prefix: kind for kind, prefix in PREFIXES.items()}
 

@@ -18,8 +18,10 @@ from keyturn.store.interface import Taken, Unavailable
 from keyturn.store.rows.accounts import FIND_ACCOUNT, AccountRows, found_account
 from keyturn.store.rows.audit import AuditRows
 from keyturn.store.rows.clients import ClientRows
+from keyturn.store.rows.factors import FactorRows
 from keyturn.store.rows.grants import FIND_BY_DIGEST, GrantRows, found_token
 from keyturn.store.rows.keys import KeyRows
+from keyturn.store.rows.links import LinkRows
 from keyturn.store.rows.logins import LoginRows
 from keyturn.store.rows.notices import NoticeRows
 from keyturn.store.rows.throttling import ThrottleRows
@@ -104,6 +106,15 @@ class SqlStore:
             with connection.begin():
                 yield SqlTx(connection)
 
+    def describe(self) -> dict[str, object]:
+        """What the store is, for operators: its sort, version, schema and size in bytes; never where it is."""
+        with _translated(), self._engine.connect() as connection:
+            pages, size = (
+                connection.exec_driver_sql(f"PRAGMA {what}").scalar_one() for what in ("page_count", "page_size")
+            )
+            schema = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
+        return {"engine": f"SQLite {sqlite3.sqlite_version}", "schema": schema, "bytes": pages * size}
+
     def close(self) -> None:
         """Closes every connection; the store is not usable afterwards."""
         if self._hot is not None:
@@ -125,5 +136,7 @@ def _translated() -> Iterator[None]:
         raise Unavailable(f"{type(fault.orig).__name__}: {fault.orig}") from None
 
 
-class SqlTx(AccountRows, GrantRows, UseRows, ClientRows, NoticeRows, KeyRows, LoginRows, ThrottleRows, AuditRows):
+class SqlTx(
+    AccountRows, GrantRows, UseRows, ClientRows, NoticeRows, KeyRows, LoginRows, ThrottleRows, AuditRows, FactorRows, LinkRows
+):  # fmt: skip
     """One transaction over SQL: every file of statements together."""

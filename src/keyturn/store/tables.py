@@ -76,6 +76,9 @@ accounts = Table(
     Column("updated_at", Moment, nullable=False),
     Column("last_login_at", Moment),
     Column("suspended_at", Moment),
+    Column("verified_at", Moment),
+    Column("mfa_since", Moment),
+    Column("closed_at", Moment),
     sqlite_with_rowid=False,
 )  # fmt: skip
 
@@ -139,6 +142,7 @@ grants = Table(
     Column("address", Text, nullable=False),
     Column("agent", Text, nullable=False),
     Column("client_id", _UUID, ForeignKey("clients.id")),
+    Column("proven_at", Moment),
     Index("ix_grants_account_id_id", "account_id", "id"),
     # what will expire by itself, for the notices
     Index("ix_grants_expires_at", "expires_at", sqlite_where=sa.text(_LIVING), postgresql_where=sa.text(_LIVING)),
@@ -227,6 +231,96 @@ cli_logins = Table(
     Column("state", String(20), nullable=False),
     Column("account_id", _UUID, ForeignKey("accounts.id")),
     Column("account_version", Integer),
+    Column("proven_at", Moment),
+)  # fmt: skip
+
+# Second factors: one-time codes (the seed sealed) and passkeys (the public half).
+factors = Table(
+    "factors", metadata,
+    Column("id", _UUID, primary_key=True),
+    Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("kind", String(10), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("confirmed_at", Moment),
+    Column("last_used_at", Moment),
+    Column("seed", LargeBinary(200)),
+    Column("last_step", BigInteger),
+    Column("credential_id", LargeBinary(1023), unique=True),
+    Column("public_key", LargeBinary(2048)),
+    Column("sign_count", BigInteger),
+    Column("transports", Text),
+    Column("aaguid", String(36)),
+    Column("backed_up", Boolean),
+)  # fmt: skip
+
+recovery_codes = Table(
+    "recovery_codes", metadata,
+    Column("account_id", _UUID, ForeignKey("accounts.id"), primary_key=True),
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("created_at", Moment, nullable=False),
+    Column("used_at", Moment),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+# Browsers that are asked for the password alone.
+devices = Table(
+    "devices", metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("id", _UUID, nullable=False, unique=True),
+    Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("account_version", Integer, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("last_used_at", Moment),
+)  # fmt: skip
+
+# Sign-ins whose password was right, and whose second factor is awaited.
+second_steps = Table(
+    "second_steps", metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False),
+    Column("account_version", Integer, nullable=False),
+    Column("next_path", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+)  # fmt: skip
+
+# WebAuthn challenges: each good once, for the browser (or session) that it was made for.
+challenges = Table(
+    "challenges", metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("purpose", String(20), nullable=False),
+    Column("bound_to", Text, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
+)  # fmt: skip
+
+# Links by mail: the one makes an account, the other proves an address.
+invitations = Table(
+    "invitations", metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("id", _UUID, nullable=False, unique=True),
+    Column("email", Text, nullable=False),
+    Column("email_key", Text, nullable=False, index=True),
+    Column("name", Text),
+    Column("admin", Boolean, nullable=False),
+    Column("invited_by", _UUID, ForeignKey("accounts.id")),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)  # fmt: skip
+
+email_links = Table(
+    "email_links", metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("email", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
 )  # fmt: skip
 
 # At most one row: the link that makes the first account.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Mount, Router
 
-from keyturn.web import health, pages
+from keyturn.web import dashboard, health, pages
 from keyturn.web.api import account, authorizations, cli_auth, clients, keys, life, oauth, policy, resets, sessions
 from keyturn.web.call import Endpoint
 from keyturn.web.outer import Outer
@@ -37,27 +37,33 @@ def build(face: Face) -> ASGIApp:
     def api(method: str, path: str, run: Callable[[Call], Answer], permission: str | None, **options: Any) -> Route:
         return Route(path, Endpoint(face, run, permission, **options), methods=[method])
 
-    def page(path: str, run: pages.Run, *, post: pages.Run | None = None, slow: bool = False) -> Route:
-        return Route(path, Page(face, run, post, slow=slow), methods=["GET", "POST"] if post else ["GET"])
+    def page(path: str, run: pages.Run, *, post: pages.Run | None = None, **options: bool) -> Route:
+        return Route(path, Page(face, run, post, **options), methods=["GET", "POST"] if post else ["GET"])
+
+    def act(path: str, post: pages.Run, **options: bool) -> Route:
+        return page(path, sign_in.not_by_get, post=post, signed_in=True, **options)
 
     auth, sess = "/oauth/authorizations", "/oauth/sessions"
     routes = [
         # GET /verify and GET /account are answered in outer.py, by hot.py; here /account tells what the path takes
         api("GET", "/account", account.info, "account:read"),
-        api("PATCH", "/account", account.update, "account:write", slow=account.is_secured),
-        api("PUT", "/account/password", account.change_password, "account:password", slow=True),
+        api("PATCH", "/account", account.update, "account:write",
+            slow=account.is_secured, sensitive=account.changes_secured),
+        api("PUT", "/account/password", account.change_password, "account:password", slow=True, sensitive=True),
         api("GET", "/account/rate-limits", account.rate_limit(face), "account:read", counted=False),
         api("GET", "/account/features", account.nothing, "features:read"),
         api("GET", "/account/keys", keys.listed, "keys:read"),
-        api("POST", "/account/keys", keys.add, "keys:write"),
+        api("POST", "/account/keys", keys.add, "keys:write", sensitive=True),
         api("GET", "/account/keys/{id:path}", keys.info, "keys:read"),
         api("DELETE", "/account/keys/{id:path}", keys.remove, "keys:write"),
         api("GET", auth, authorizations.listed, "authorizations:read"),
-        api("POST", auth, authorizations.create, "authorizations:write", password=authorizations.create_by_password),
+        api("POST", auth, authorizations.create, "authorizations:write",
+            password=authorizations.create_by_password, sensitive=authorizations.outlives),
         api("GET", auth + "/{id}", authorizations.info, "authorizations:read"),
-        api("PATCH", auth + "/{id}", authorizations.update, "authorizations:write"),
+        api("PATCH", auth + "/{id}", authorizations.update, "authorizations:write", sensitive=authorizations.outlives),
         api("DELETE", auth + "/{id}", authorizations.revoke, "authorizations:write"),
-        api("POST", auth + "/{id}/actions/regenerate-tokens", authorizations.regenerate, "authorizations:write"),
+        api("POST", auth + "/{id}/actions/regenerate-tokens", authorizations.regenerate, "authorizations:write",
+            sensitive=authorizations.makes_an_api_key),
         api("GET", sess, sessions.listed, "sessions:read"),
         api("DELETE", sess, sessions.end_all, "sessions:write"),
         api("DELETE", sess + "/~", sessions.end, "self:end"),
@@ -84,7 +90,9 @@ def build(face: Face) -> ASGIApp:
         Route("/healthz", health.Health(face), methods=["GET"]),
         page("/", home.show),
         page("/sign-in", sign_in.show, post=sign_in.submit, slow=True),
-        page("/sign-out", sign_in.not_by_get, post=sign_in.sign_out),
+        page(sign_in.SECOND, sign_in.show_second, post=sign_in.submit_second),
+        page(sign_in.PASSKEY, sign_in.show_passkey, post=sign_in.submit_passkey),
+        page("/sign-out", sign_in.not_by_get, post=sign_in.sign_out, enrolling=True),
         page("/setup/{secret}", setup.show, post=setup.submit, slow=True),
         page("/auth/browser/{secret}", cli_login.show, post=cli_login.submit),
         page("/auth/browser/{secret}/switch", sign_in.not_by_get, post=cli_login.switch),
@@ -93,8 +101,9 @@ def build(face: Face) -> ASGIApp:
         page(oauth.AUTHORIZE, oauth_page.show, post=oauth_page.submit),
         page(oauth.AUTHORIZE + "/switch", sign_in.not_by_get, post=oauth_page.switch),
         page("/sessions/{id}/end", sign_in.not_by_get, post=home.end_session),
+        *dashboard.routes(page, act),
         Mount("/static", Files(directory=STATIC)),
-    ]
+    ]  # fmt: skip
 
     # these judge requests by the very routes that serve them
     routes[:0] = [

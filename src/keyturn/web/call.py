@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from keyturn.actions import prove
 from keyturn.actions.authenticate import authenticate
 from keyturn.actions.env import By, Invalid, Problem
 from keyturn.core import decide
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from keyturn.web.face import Face
 
 LARGEST_BODY = 64 * 1024
+CODE_HEADER = b"heroku-two-factor-code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Call:
     query: dict[str, str]
     """The query string's parameters; the last of a name counts."""
     presented: credentials.Presented | None = None
+    code: str | None = None
+    """Of a second factor, as the header Heroku-Two-Factor-Code has it (wire.md 2.2)."""
 
     @property
     def dry_run(self) -> bool:
@@ -80,13 +84,16 @@ class Endpoint:
         slow: bool | Callable[[dict[str, Any]], bool] = False,
         counted: bool = True,
         password: Callable[[Call], Answer] | None = None,
+        sensitive: bool | Callable[[Call], bool] = False,
     ) -> None:
         """``permission``: of core.scope; None when nobody has to be proven. ``slow``: hashes a password, always or
         for some bodies. ``counted``: against the rate limit. ``password``: the endpoint for Basic with e-mail and
-        account password, where that is taken at all.
+        account password, where that is taken at all. ``sensitive``: takes the second factor where the account has one,
+        always or for some calls.
         """
         self._face, self._run, self.permission = face, run, permission
         self._slow, self._counted, self._password = slow, counted, password
+        self._sensitive = sensitive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -133,9 +140,16 @@ class Endpoint:
         asked_range = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"range"), None)
         given = presented if isinstance(presented, credentials.Presented) else None
         by, query = self._face.by(scope, principal), dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        call = Call(self._face.env, by, scope["path_params"], body, asked_range, query, given)
+        code = next((value.decode("latin-1") for name, value in scope["headers"] if name == CODE_HEADER), None)
+        call = Call(self._face.env, by, scope["path_params"], body, asked_range, query, given, code)
         hashes = slow(body) if callable(slow) else slow
-        return await self._face.offload.run(lambda: run(call), slow=hashes)
+        return await self._face.offload.run(lambda: self._prove_and(run, call), slow=hashes)
+
+    def _prove_and(self, run: Callable[[Call], Answer], call: Call) -> Answer:
+        asked = self._sensitive(call) if callable(self._sensitive) else self._sensitive
+        if asked and call.by.principal is not None and not call.dry_run:
+            prove.require(call.env, call.by, call.by.principal, call.code)
+        return run(call)
 
 
 def admit(env: Env, presented: credentials.Presented | credentials.Absent) -> Principal | Deny:

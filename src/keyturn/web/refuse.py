@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from keyturn.core.credential import Deny
 
 CHALLENGE = 'Bearer realm="Keyturn"'
+_CLIENTS_KNOW = {"two_factor": "two_factor", "browser_only": "device_trust_required"}
 
 
 def deny(refusal: Deny, *, forbidden: bool = False) -> Answer:
     """A refused credential. 401 when it is not proven or dead, 403 when it is alive and may not [RFC 6750 3.1]."""
     body: dict[str, Any] = {
-        "id": "forbidden" if forbidden else "unauthorized",
+        # the Heroku CLI asks for a code when it reads `two_factor` (wire.md 2.2)
+        "id": _CLIENTS_KNOW.get(refusal.reason, "forbidden") if forbidden else "unauthorized",
         "message": refusal.message,
         "reason": refusal.reason,
     }

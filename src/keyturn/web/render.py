@@ -36,9 +36,9 @@ def account(found: Account) -> dict[str, Any]:
         "name": found.name,
         "sms_number": None,
         "suspended_at": iso(found.suspended_at),
-        "two_factor_authentication": False,
+        "two_factor_authentication": found.mfa_since is not None,
         "updated_at": iso(found.updated_at),
-        "verified": False,
+        "verified": found.verified_at is not None,
     }
 
 

@@ -66,4 +66,29 @@ class AccountRows(Rows):
     def change_account(self, account_id: str, **changes: object) -> None:
         if "email" in changes:
             changes["email_key"] = email_key(str(changes["email"]))
+        if changes.get("closed_at") is not None:
+            changes["email_key"] = f"closed:{account_id}"  # the address is free again
         self._change(t.accounts, t.accounts.c.id == account_id, changes)
+
+    def accounts_page(self, *, text: str = "", after: str = "", most: int = 50) -> list[Account]:
+        """By e-mail, closed ones last; those whose e-mail or name has ``text``, beginning after the account ``after``."""
+        order = (t.accounts.c.closed_at.is_not(None), t.accounts.c.email_key)
+        select = sa.select(*_ACCOUNT).order_by(*order).limit(most)
+        if text:
+            like = f"%{text.casefold().replace('!', '!!').replace('%', '!%').replace('_', '!_')}%"
+            name = sa.func.lower(sa.func.coalesce(t.accounts.c.name, ""))
+            select = select.where(
+                sa.or_(sa.func.lower(t.accounts.c.email).like(like, escape="!"), name.like(like, escape="!"))
+            )
+        if after:
+            last = self._one(sa.select(t.accounts.c.closed_at, t.accounts.c.email_key).where(t.accounts.c.id == after))
+            if last is not None:
+                closed = t.accounts.c.closed_at.is_not(None)
+                further = t.accounts.c.email_key > last[1]
+                select = select.where(sa.and_(closed, further) if last[0] is not None else sa.or_(closed, further))
+        return [Account(*row) for row in self._c.execute(select)]
+
+    def count_admins(self) -> int:
+        """How many administrators can act."""
+        these = sa.and_(t.accounts.c.admin, t.accounts.c.suspended_at.is_(None), t.accounts.c.closed_at.is_(None))
+        return self._c.execute(sa.select(sa.func.count()).select_from(t.accounts).where(these)).scalar_one()

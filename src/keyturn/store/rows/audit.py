@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from keyturn.store import tables as t
-from keyturn.store.interface import AuditEvent
+from keyturn.store.interface import AuditEvent, AuditSearch
 from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
@@ -23,11 +23,45 @@ class AuditRows(Rows):
     def audit(self, events: Sequence[AuditEvent]) -> None:
         if events:
             rows = [values(event) | {"details": json.dumps(event.details, sort_keys=True)} for event in events]
+            for row in rows:
+                del row["id"]
             self._c.execute(sa.insert(t.audit), rows)
 
     def audit_events(self, account_id: str | None = None, *, limit: int = 100) -> list[AuditEvent]:
-        select = sa.select(*_EVENT).order_by(t.audit.c.id.desc()).limit(limit)
-        if account_id is not None:
-            select = select.where(t.audit.c.account_id == account_id)
+        """The latest, newest first; those about one account."""
+        these = [] if account_id is None else [t.audit.c.account_id == account_id]
+        return self._events(these, limit)
+
+    def find_audit(self, search: AuditSearch, *, limit: int = 100) -> list[AuditEvent]:
+        """Those that fit, newest first."""
+        return self._events(_wanted(search), limit)
+
+    def _events(self, these: list[sa.ColumnElement[bool]], limit: int) -> list[AuditEvent]:
+        select = sa.select(*_EVENT).where(*these).order_by(t.audit.c.id.desc()).limit(limit)
         rows = [dict(zip((c.name for c in _EVENT), row, strict=True)) for row in self._c.execute(select)]
         return [AuditEvent(**{**row, "details": json.loads(row["details"])}) for row in rows]
+
+
+def _wanted(search: AuditSearch) -> list[sa.ColumnElement[bool]]:
+    column = t.audit.c
+    these: list[sa.ColumnElement[bool]] = []
+    if search.account_id is not None:
+        these.append(sa.or_(column.account_id == search.account_id, column.actor_id == search.account_id))
+    equal: dict[str, Any] = {
+        "actor_id": search.actor_id, "outcome": search.outcome, "grant_id": search.grant_id, "address": search.address,
+    }  # fmt: skip
+    these += [column[name] == value for name, value in equal.items() if value]
+    if search.action.endswith("."):
+        these.append(column.action.startswith(search.action, autoescape=True))
+    elif search.action:
+        these.append(column.action == search.action)
+    if search.since is not None:
+        these.append(column.at >= search.since)
+    if search.until is not None:
+        these.append(column.at < search.until)
+    if search.text:
+        places = (column.action, column.address, column.agent, column.reason, column.details)
+        these.append(sa.or_(*(place.icontains(search.text, autoescape=True) for place in places)))
+    if search.before is not None:
+        these.append(column.id < search.before)
+    return these

@@ -83,10 +83,13 @@ class GrantRows(Rows):
         these = sa.and_(t.grants.c.account_id == account_id, _alive(alive_at))
         return self._c.execute(sa.select(sa.func.count()).select_from(t.grants).where(these)).scalar_one()
 
-    def grants_expiring(self, after: datetime, before: datetime, kinds: Collection[Kind]) -> list[Grant]:
+    def grants_expiring(
+        self, after: datetime, before: datetime, kinds: Collection[Kind], *, limit: int | None = None
+    ) -> list[Grant]:
+        """Living ones that expire in that time, the next first."""
         between = sa.and_(t.grants.c.ended_at.is_(None), t.grants.c.expires_at > after, t.grants.c.expires_at <= before)
         select = sa.select(*GRANT).where(between, t.grants.c.kind.in_([kind.value for kind in sorted(kinds)]))
-        return [made_grant(row) for row in self._c.execute(select.order_by(t.grants.c.expires_at))]
+        return [made_grant(row) for row in self._c.execute(select.order_by(t.grants.c.expires_at).limit(limit))]
 
     def grants_beyond(self, kind: Kind, longest: timedelta, after: datetime) -> list[Grant]:
         """The living ones of ``kind`` that end later than ``after`` and than ``longest`` after they were made, or never."""

@@ -57,6 +57,11 @@ def is_secured(body: dict[str, Any]) -> bool:
     return body.get("new_password") is not None or body.get("email") is not None
 
 
+def changes_secured(call: Call) -> bool:
+    """The same, of the request that makes it."""
+    return is_secured(call.body)
+
+
 def change_password(call: Call, current: object = None) -> Answer:
     """PUT /account/password ``{"current_password", "new_password"}``.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyturn.actions import accounts, authorizations, grants, preview
 from keyturn.actions.env import Invalid
+from keyturn.core import lifecycle, policy
 from keyturn.core.policy import Event, Kind
 from keyturn.web.answer import Answer, asked_slice, slice_answer
 from keyturn.web.render import Render
@@ -44,9 +46,27 @@ def create_by_password(call: Call) -> Answer:
     assert given is not None
     made, owner = authorizations.create_by_password(
         call.env, call.by, given.user or "", given.text,
-        description=asked.get("description"), expires_in=asked.get("expires_in"), scopes=asked.get("scope"),
+        description=asked.get("description"), expires_in=asked.get("expires_in"), scopes=asked.get("scope"), code=call.code,
     )  # fmt: skip
     return Answer(Render(call.env, owner).authorization(made), 201)
+
+
+def outlives(call: Call) -> bool:
+    """Whether what is asked for would live on when the credential that asks is dead: that takes the second factor."""
+    if call.principal.expires_at is None or (call.params and "expires_in" not in call.body):
+        return False
+    try:
+        asked = lifecycle.seconds_asked(call.body.get("expires_in"))
+    except ValueError:
+        return False  # refused by the action
+    if asked is not None and asked > policy.LONGEST_ASKED:
+        return False  # likewise
+    return asked is None or call.env.clock() + timedelta(seconds=asked) > call.principal.expires_at
+
+
+def makes_an_api_key(call: Call) -> bool:
+    """Whether this makes the API key, which has no end: that takes the second factor."""
+    return call.params["id"] == authorizations.API_KEY_ID
 
 
 def _no_client(call: Call) -> None:

@@ -3,23 +3,30 @@
 A form is taken only with the token that this server put into it for this browser and this session, and only from our
 own pages: an HMAC over the session, keyed by a random cookie of the browser's own (SameSite=Lax, HttpOnly). Origin
 and Sec-Fetch-Site are checked as well where browsers send them.
+
+The frame also keeps what must not be done with a stolen session: a page marked ``sensitive`` takes its form only shortly
+after the person has proven who they are, and asks for the proof in between (pages/confirm.py). And it keeps sessions that
+are there to set up a second factor from all other pages.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from keyturn.actions.authenticate import web_session
 from keyturn.actions.env import By, Gone, Invalid, NotFound, Problem, Refused, Throttled
+from keyturn.actions.sign_in import ENROL
 from keyturn.actions.uses import AGENT_LONGEST
 from keyturn.core import token
 from keyturn.store.interface import Unavailable
@@ -33,12 +40,19 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
+    from keyturn.actions.env import Env
     from keyturn.core.credential import Account, Principal
     from keyturn.web.face import Face
     from keyturn.web.pages import Run
 
 HERE = Path(__file__).parent.parent
-CSP = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
+SET_UP = "/settings/two-factor"
+"""Where a second factor is set up: all that a session of the scope ``enrol`` can see."""
+FLASH_LONGEST = 600
 
 templates = Environment(
     loader=FileSystemLoader(HERE / "templates"),
@@ -69,6 +83,12 @@ class Visit:
     now: datetime
     query: str = ""
     """The query string, as it came."""
+    path: str = "/"
+    flash: tuple[tuple[str, str], ...] = ()
+    """What the page before has to say: tone (ok, info, warn, error) and sentence."""
+    cookies: dict[str, str] = field(default_factory=dict)
+    browser: str = ""
+    """The browser's own random secret."""
 
     @property
     def principal(self) -> Principal | None:
@@ -77,10 +97,48 @@ class Visit:
 
     def render(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
         """The page made of ``template``."""
-        text = templates.get_template(template).render(
-            {"csrf": self.csrf, "account": self.account, "instance": self.face.instance, "static": static, **context}
-        )
-        return HTMLResponse(text, status, headers={"Content-Security-Policy": CSP, "Cache-Control": "no-store"})
+        frame = {
+            "csrf": self.csrf, "account": self.account, "instance": self.face.instance, "static": static, "now": self.now,
+            "here": self.path, "flash": self.flash, "restricted": is_restricted(self.principal),
+        }  # fmt: skip
+        text = templates.get_template(template).render(frame | context)
+        response = HTMLResponse(text, status, headers={"Content-Security-Policy": CSP, "Cache-Control": "no-store"})
+        if self.flash:
+            drop_cookie(self.face, response, "flash")
+        return response
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The query's parameters; the last of a name counts."""
+        try:
+            return dict(parse_qsl(self.query, keep_blank_values=True, max_num_fields=50))
+        except ValueError:
+            return {}
+
+    def done(self, path: str, text: str, tone: str = "ok") -> RedirectResponse:
+        """303 to ``path``, which then says ``text``; no secret may be in it, for it goes through a cookie."""
+        response = see_other(path)
+        packed = json.dumps([tone, text[:FLASH_LONGEST]]).encode()
+        value = base64.urlsafe_b64encode(_signature(self.browser, packed) + packed).decode()
+        set_cookie(self.face, response, "flash", value, seconds=60)
+        return response
+
+    @property
+    def env(self) -> Env:
+        """The actions' Env."""
+        return self.face.env
+
+    @property
+    def me(self) -> Principal:
+        """The browser session that acts; for pages that are for signed-in people, which run for nobody else."""
+        assert self.by.principal is not None
+        return self.by.principal
+
+    @property
+    def owner(self) -> Account:
+        """Whose session it is; for such pages, too."""
+        assert self.account is not None
+        return self.account
 
 
 def message(
@@ -131,10 +189,20 @@ def drop_cookie(face: Face, response: Response, what: str) -> None:
 
 
 class Page:
-    """An ASGI application for one page: ``get`` shows it, ``post`` takes its form."""
+    """An ASGI application for one page: ``get`` shows it, ``post`` takes its form.
 
-    def __init__(self, face: Face, get: Run, post: Run | None = None, *, slow: bool = False) -> None:
+    ``signed_in``: for signed-in people alone; others get the sign-in form, and come back. ``admin``: for administrators.
+    ``sensitive``: the form takes a proof of who one is, not older than policy.REAUTH; with ``gate`` the page itself too.
+    ``enrolling``: for sessions that are there to set up a second factor as well. ``slow``: the form hashes a password.
+    """
+
+    def __init__(
+        self, face: Face, get: Run, post: Run | None = None, *, slow: bool = False, signed_in: bool = False, admin: bool = False,
+        sensitive: bool = False, gate: bool = False, enrolling: bool = False,
+    ) -> None:  # fmt: skip
         self._face, self._get, self._post, self._slow = face, get, post, slow
+        self._signed_in, self._admin = signed_in or admin, admin
+        self._sensitive, self._gate, self._enrolling = sensitive or gate, gate, enrolling
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one visit."""
@@ -152,11 +220,12 @@ class Page:
         new_browser = not token.is_token(browser)
         if new_browser:
             browser = token.make("csrf", face.env.random_bytes)
-        expected = csrf_token(browser, secret if principal else "")
+        expected = csrf_token(browser, principal.grant_id if principal else "")
         form: dict[str, str] = {}
         run = self._get
         by = face.by(scope, principal)
         params = scope.get("path_params", {})
+        forged = False
         if posting:
             form = (
                 {}
@@ -165,17 +234,45 @@ class Page:
             )
             given = form.get("csrf", "")
             foreign = is_foreign(face, scope)
-            if new_browser or foreign or not hmac.compare_digest(given.encode(), expected.encode()):
+            forged = new_browser or foreign or not hmac.compare_digest(given.encode(), expected.encode())
+            if forged:
                 run = _forged
             else:
                 assert self._post is not None
                 run = self._post
         query = scope["query_string"].decode("latin-1")
-        visit = Visit(face, by, account, params, form, expected, face.env.clock(), query)
-        response = await self._respond(run, visit, slow=self._slow and posting and run is not _forged)
+        said = read_flash(cookies.get(cookie_name(face, "flash"), ""), browser)
+        visit = Visit(
+            face, by, account, params, form, expected, face.env.clock(), query, scope["path"], said, cookies, browser
+        )
+        slow = posting and not forged and (self._slow or "proof" in form)
+        response = await self._respond(
+            run if forged else (lambda visit: self._admit(visit, run, posting=posting)), visit, slow=slow
+        )
         if new_browser:
             set_cookie(face, response, "browser", browser)
         await response(scope, receive, send)
+
+    def _admit(self, visit: Visit, run: Run, *, posting: bool) -> Response:
+        """Runs the page for whom it is for; on a thread."""
+        from keyturn.web.pages import confirm, sign_in  # noqa: PLC0415 - they are pages themselves
+
+        if visit.principal is None or visit.account is None:
+            if not self._signed_in:
+                return run(visit)
+            if posting:
+                return see_other("/sign-in")
+            return sign_in.form(visit, local_path(visit.path + (f"?{visit.query}" if visit.query else "")))
+        if is_restricted(visit.principal) and not self._enrolling:
+            return see_other(SET_UP)
+        if self._admin and not visit.account.admin:
+            return message(
+                visit, 403, "For administrators", ["This page is for administrators of this server."],
+                action=("/", "Go to the start"),
+            )  # fmt: skip
+        if self._sensitive and (posting or self._gate):
+            return confirm.first(visit, run, posting=posting)
+        return run(visit)
 
     async def _respond(self, run: Run, visit: Visit, *, slow: bool) -> Response:
         try:
@@ -218,8 +315,30 @@ def _forged(visit: Visit) -> Response:
     )  # fmt: skip
 
 
+def is_restricted(principal: Principal | None) -> bool:
+    """Whether the session may only set up a second factor."""
+    return principal is not None and ENROL in principal.scopes
+
+
+def read_flash(value: str, browser: str) -> tuple[tuple[str, str], ...]:
+    """What the page before has to say, where it was this server that wrote it, for this browser."""
+    try:
+        raw = base64.urlsafe_b64decode(value)
+        tone, text = json.loads(raw[32:])
+    except (ValueError, TypeError):
+        return ()
+    good = hmac.compare_digest(raw[:32], _signature(browser, raw[32:]))
+    return ((tone, text),) if good and isinstance(tone, str) and isinstance(text, str) else ()
+
+
+def _signature(browser: str, packed: bytes) -> bytes:
+    return hmac.new(browser.encode(), b"flash:" + packed, hashlib.sha256).digest()
+
+
 def csrf_token(browser: str, session: str) -> str:
-    """What a form must carry: bound to the browser's own random cookie and to the session."""
+    """What a form must carry: bound to the browser's own random cookie and to the session's id, which stays the same when
+    the session's secret is renewed.
+    """
     return hmac.new(browser.encode(), b"form:" + session.encode(), hashlib.sha256).hexdigest()
 
 
