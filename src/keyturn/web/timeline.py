@@ -68,9 +68,11 @@ class Row:
     ends: datetime | None
     """When it ended, or is to expire; None: never by itself."""
     fate: str
-    """Of what it ended, in core's words; of the living: when it ends, or sooner of what."""
+    """Of what it ended, in core's words; of the living, of what it may end besides: "if you log out, ..."."""
     by: str
-    """Who ended it; empty: nobody did."""
+    """Who ended it; empty: nobody did, or ``fate`` says it."""
+    read_only: datetime | None
+    """From when on it may only read."""
     start: float
     """Where it was made."""
     reach: float
@@ -133,13 +135,18 @@ class Picture:
     deaths: tuple[tuple[str, str], ...]
     """For each kind shown alive: its noun, and what else ends it."""
 
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Every row, in the order of the page."""
+        return tuple(row for part in (*self.living, self.ended) for row in part.rows)
+
 
 def draw(
     found: Overview, account: Account, now: datetime, *, current: str = "", rules: Policy = policy.DEFAULT
 ) -> Picture:
     """Lays the credentials out. ``current``: the id of the one that asks."""
     shown = [credential for group in (*found.living, found.ended) for credential in group.shown]
-    scale = timescale.around(now, _times(shown, now))
+    scale = timescale.around(now, _times(shown, now), ahead=bool(found.living) or not found.ended.shown)
 
     def section(group: Group) -> Section:
         rows = tuple(row(credential, account, now, scale, current, rules) for credential in group.shown)
@@ -174,9 +181,9 @@ def row(credential: Credential, account: Account, now: datetime, scale: Scale, c
         fate = decide.death_sentence(grant.kind, "", *death)
     else:
         tone = "warn" if lifecycle.warning_due(grant.created_at, grant.expires_at, now) else "calm"
-        fate = lifecycle.told_at_birth(grant.kind, grant.expires_at, now, rules, created_at=grant.created_at)
+        fate = f"if {else_ends(grant.kind, now, rules)}"
     by = ""
-    if death and grant.ended_by:
+    if death and grant.ended_by and not (grant.ended_by == account.id and death[0] == "revoked_by_owner"):
         by = "you" if grant.ended_by == account.id else credential.ended_by or "an account that is gone"
     reach = scale.x(min(now, death[1]) if death else now)
     places = sorted({scale.x(use.last_at) for use in (*credential.uses, *credential.overlap_uses)})
@@ -186,6 +193,7 @@ def row(credential: Credential, account: Account, now: datetime, scale: Scale, c
         made=grant.created_at, used=last.last_at if last else None,
         used_from=last.address if last else "",
         place=grant.address if grant.kind is Kind.WEB else "", ends=end_at, fate=fate, by=by,
+        read_only=None if death else lifecycle.read_only_from(grant.kind, end_at, rules, created_at=grant.created_at),
         start=scale.x(grant.created_at), reach=reach,
         end=reach if death else scale.x(end_at) if end_at else scale.edge,
         uses=tuple(places), overlap=None if death else _overlap(credential, now, scale),
@@ -227,8 +235,9 @@ def mend(grant: Grant) -> tuple[str, bool]:
     """What keeps its work going past its end, and whether that is a command."""
     if grant.kind in (Kind.AUTHORIZATION, Kind.SERVICE):
         assert grant.expires_at is not None
-        days = max(1, round((grant.expires_at - grant.created_at).total_seconds() / DAY))
-        return f"keyturn authorizations:update {grant.id} -e {days}d", True
+        seconds = round((grant.expires_at - grant.created_at).total_seconds())
+        given = f"{seconds // DAY}d" if seconds >= DAY else f"{seconds}"
+        return f"keyturn authorizations:update {grant.id} -e {given}", True
     recreate = policy.LIVES[grant.kind].recreate
     return recreate, recreate.startswith("keyturn ")
 

@@ -36,14 +36,14 @@ LADDER: Final = (
     Step(DAY, "1d", "1 day", 1.0),
     Step(7 * DAY, "1w", "1 week", 1.0, minor=True),
     Step(30 * DAY, "1mo", "1 month", 1.0),
-    Step(91 * DAY, "3mo", "3 months", 0.9, minor=True),
+    Step(91 * DAY, "3mo", "3 months", 1.1, minor=True),
     Step(YEAR, "1y", "1 year", 1.2),
     Step(10 * YEAR, "10y", "10 years", 0.9, minor=True),
     Step(101 * YEAR, "100y", "100 years", 0.8),
 )
 FEWEST: Final = 2
 """Columns on each side, however little there is to see."""
-PAST_SHARE: Final = 0.8
+PAST_SHARE: Final = 0.85
 """A column of the past beside the same of the future, which is what people come to see."""
 NEVER_WEIGHT: Final = 1.7
 MARGIN: Final = 1.0
@@ -70,6 +70,8 @@ class Scale:
     """Seconds before now and the place of each, from now outwards."""
     futures: tuple[tuple[float, float], ...]
     ticks: tuple[Tick, ...]
+    ahead: bool = True
+    """Whether it shows what is to come; else it ends a little after now."""
 
     @property
     def now(self) -> float:
@@ -92,20 +94,24 @@ class Scale:
         return round(_between(self.ages, -seconds) if seconds < 0 else _between(self.futures, seconds), 2)
 
 
-def around(now: datetime, times: Iterable[datetime]) -> Scale:
-    """The axis that has all of ``times`` on it."""
+def around(now: datetime, times: Iterable[datetime], *, ahead: bool = True) -> Scale:
+    """The axis that has all of ``times`` on it. Not ``ahead``: there is nothing to come, so it needs no room."""
     spans = [(at - now) / timedelta(seconds=1) for at in times]
     past = _columns(max((-span for span in spans), default=0))
-    future = _columns(max(spans, default=0))
+    future = _columns(max(spans, default=0)) if ahead else LADDER[:1]
     behind = sum(step.weight for step in past) * PAST_SHARE
-    unit = (100 - 2 * MARGIN) / (behind + sum(step.weight for step in future) + NEVER_WEIGHT)
+    unit = (100 - 2 * MARGIN) / (behind + sum(step.weight for step in future) + NEVER_WEIGHT * ahead)
     zero = MARGIN + behind * unit
     ages, futures = _stops(past, zero, -unit * PAST_SHARE), _stops(future, zero, unit)
     ticks = [
         *(Tick(x, step.short, f"{step.long} ago", step.minor) for step, (_, x) in zip(past, ages[1:], strict=True)),
-        *(Tick(x, step.short, f"in {step.long}", step.minor) for step, (_, x) in zip(future, futures[1:], strict=True)),
+        *(
+            Tick(x, step.short, f"in {step.long}", step.minor)
+            for step, (_, x) in zip(future, futures[1:], strict=True)
+            if ahead
+        ),
     ]
-    return Scale(now, ages, futures, tuple(sorted(ticks, key=lambda tick: tick.x)))
+    return Scale(now, ages, futures, tuple(sorted(ticks, key=lambda tick: tick.x)), ahead)
 
 
 def _columns(furthest: float) -> tuple[Step, ...]:
