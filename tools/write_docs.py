@@ -59,8 +59,9 @@ CAUSES: dict[Event, str] = {
     Event.EXPIRY: "its time is over",
     Event.LOGOUT: "`keyturn logout`, signing out, `keyturn sessions:destroy ID`",
     Event.REVOKE: "`keyturn authorizations:revoke ID`",
-    Event.REVOKE_BY_ADMIN: "an administrator",
+    Event.REVOKE_BY_ADMIN: "an administrator, on the dashboard",
     Event.LOGOUT_ALL: "`DELETE /oauth/sessions`",
+    Event.LOGOUT_OTHERS: "“End all others” on the dashboard's page of sessions",
     Event.PASSWORD_CHANGE: "its owner, who knows the old password",
     Event.PASSWORD_RESET: "a forgotten password was replaced",
     Event.KEY_REGENERATED: "`POST /oauth/authorizations/~/actions/regenerate-tokens`",
@@ -69,7 +70,7 @@ CAUSES: dict[Event, str] = {
     Event.SSO_SESSION_END: "the identity provider",
     Event.DEPROVISION: "the identity provider",
     Event.SUSPEND: "`keyturn admin accounts:suspend EMAIL`",
-    Event.CLOSE: "the account is closed",
+    Event.CLOSE: "its owner closes it, on the dashboard or with `DELETE /account`",
     Event.CLIENT_REMOVED: "the program's owner removes it",
     Event.CLIENT_REVOKE: "the program gives it up",
     Event.REUSE: "a code or refresh token came a second time, so one of the two was stolen",
@@ -77,7 +78,7 @@ CAUSES: dict[Event, str] = {
 }
 
 # What nothing in this version can cause; the table has it for when something does.
-LATER_EVENTS = (Event.REVOKE_BY_ADMIN, Event.SSO_ON, Event.SSO_SESSION_END, Event.DEPROVISION, Event.CLOSE)
+LATER_EVENTS = (Event.SSO_ON, Event.SSO_SESSION_END, Event.DEPROVISION)
 
 SIGNS = {
     Effect.DIES: "dies",

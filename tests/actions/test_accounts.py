@@ -228,7 +228,7 @@ def test_an_account_let_in_again_signs_in_and_its_old_tokens_stay_dead(world: Wo
     accounts.suspend(world.env, By(), EMAIL)
     accounts.suspend(world.env, By(), EMAIL)
     accounts.unsuspend(world.env, By(), EMAIL)
-    assert sign_in.enter(world.env, world.by(), EMAIL, PASSWORD).session.secret
+    assert sign_in.enter(world.env, world.by(), EMAIL, PASSWORD).session
     assert world.reason(made.secret) == "owner_suspended"
     assert world.actions().count("account.suspend") == 1
 
@@ -260,5 +260,6 @@ def test_a_password_typed_on_another_system_still_signs_in(world: World) -> None
 def test_a_browser_session_is_told_from_the_api(world: World) -> None:
     world.account()
     session = sign_in.enter(world.env, world.by(), EMAIL, PASSWORD).session
+    assert session is not None
     assert getattr(authenticate(world.env, session.secret or ""), "reason", None) == "wrong_kind"
     assert authorizations.listed(world.env, world.principal(session)) == []

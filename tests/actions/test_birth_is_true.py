@@ -59,6 +59,7 @@ def mint(site: Site, kind: Kind, asked: int | None, login: str) -> Born:
     site.clock.advance(seconds=1)
     if kind is Kind.WEB:
         made = sign_in.enter(site.env, By(), EMAIL, PASSWORD).session
+        assert made is not None
         rows = site.client.get(SESSIONS, token=login).json
         return Born(made, next(row["life"] for row in rows if row["id"] == made.grant.id))
     answer: Any

@@ -146,9 +146,10 @@ class Endpoint:
         return await self._face.offload.run(lambda: self._prove_and(run, call), slow=hashes)
 
     def _prove_and(self, run: Callable[[Call], Answer], call: Call) -> Answer:
-        asked = self._sensitive(call) if callable(self._sensitive) else self._sensitive
-        if asked and call.by.principal is not None and not call.dry_run:
-            prove.require(call.env, call.by, call.by.principal, call.code)
+        acting = call.by.principal  # nobody where a password was given: that asks for a code by itself
+        if acting is not None and self._sensitive and not call.dry_run:
+            if self._sensitive is True or self._sensitive(call):
+                prove.require(call.env, call.by, acting, call.code)
         return run(call)
 
 

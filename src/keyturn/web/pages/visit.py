@@ -30,6 +30,7 @@ from keyturn.actions.sign_in import ENROL
 from keyturn.actions.uses import AGENT_LONGEST
 from keyturn.core import token
 from keyturn.store.interface import Unavailable
+from keyturn.web import words
 from keyturn.web.answer import Answer
 from keyturn.web.call import read_body
 from keyturn.web.face import address, agent
@@ -60,6 +61,9 @@ templates = Environment(
     undefined=StrictUndefined,
     auto_reload=False,
 )
+
+# macros that are imported see only globals
+templates.globals["words_of"] = words
 
 
 @cache
