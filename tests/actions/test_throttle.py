@@ -177,7 +177,7 @@ def test_an_unknown_email_costs_as_much_hashing_as_a_known_one(world: World) -> 
             self.seen.append(hashed is not None)
             return world.passwords.verify(hashed, text)
 
-        hash, outdated = world.passwords.hash, world.passwords.outdated
+        hash, outdated, weakness = world.passwords.hash, world.passwords.outdated, world.passwords.weakness
 
     from dataclasses import replace
 

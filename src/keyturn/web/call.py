@@ -147,10 +147,14 @@ class Endpoint:
 
     def _prove_and(self, run: Callable[[Call], Answer], call: Call) -> Answer:
         acting = call.by.principal  # nobody where a password was given: that asks for a code by itself
-        if acting is not None and self._sensitive and not call.dry_run:
-            if self._sensitive is True or self._sensitive(call):
-                prove.require(call.env, call.by, acting, call.code)
+        asked = acting is not None and not call.dry_run and self.is_sensitive(call)
+        if asked and acting is not None:
+            prove.require(call.env, call.by, acting, call.code)
         return run(call)
+
+    def is_sensitive(self, call: Call) -> bool:
+        """Whether the call takes the second factor of an account that has one."""
+        return self._sensitive(call) if callable(self._sensitive) else self._sensitive
 
 
 def admit(env: Env, presented: credentials.Presented | credentials.Absent) -> Principal | Deny:
