@@ -70,16 +70,22 @@ def ask(env: Env, by: By, email: object, link: Callable[[str], str], instance: s
 
 def ask_as_operator(env: Env, by: By, email: str) -> tuple[Account, str]:
     """The secret of a reset of the account, for an operator to hand on. Raises NotFound, Invalid when it is suspended."""
-    secret = token.make("reset", env.random_bytes)
     with env.store.writing() as tx:
         account = tx.account_by_email(email)
         if account is None:
             raise NotFound("account")
         if account.suspended_at is not None:
             raise Invalid("email", f"{account.email} is suspended; let it sign in again first: accounts:unsuspend")
-        _open(env, tx, account, secret)
+        secret = begin(env, tx, account)
         audit.record(env, tx, by, "password_reset.ask", account_id=account.id, by_operator=True)
     return account, secret
+
+
+def begin(env: Env, tx: Tx, account: Account) -> str:
+    """The secret of a new reset of the account; earlier ones end. Whoever calls sees to who may, and to the audit trail."""
+    secret = token.make("reset", env.random_bytes)
+    _open(env, tx, account, secret)
+    return secret
 
 
 def _open(env: Env, tx: Tx, account: Account, secret: str) -> None:
