@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlencode
 from keyturn.actions import overview, sessions
 from keyturn.actions.overview import State, Wish
 from keyturn.core.policy import Kind
-from keyturn.web import timeline, words
+from keyturn.web import timeline
 from keyturn.web.pages import sign_in
 from keyturn.web.pages.visit import see_other
 
@@ -66,10 +66,10 @@ def show(visit: Visit) -> Response:
     found = overview.of(env, visit.account.id, wanted.wish)
     picture = timeline.draw(found, visit.account, visit.now, current=visit.principal.grant_id, rules=env.policy)
     return visit.render(
-        "home.html", title="Credentials", here="/", now=visit.now, found=found, picture=picture, wish=wanted.wish,
+        "home.html", title="Credentials", found=found, picture=picture, wish=wanted.wish,
         table=wanted.table, link=wanted.link, narrowed=wanted.wish.kind is not None or bool(wanted.wish.text),
         kinds=[(kind.value, timeline.PLURALS[kind], found.kinds[kind]) for kind in Kind if kind in found.kinds],
-        icons=sorted({row.icon for row in picture.rows}), words_of=words,
+        icons=sorted({row.icon for row in picture.rows}),
         commands=_commands(visit.face.public_url), bare=found.kinds.keys() <= {Kind.WEB},
     )  # fmt: skip
 
