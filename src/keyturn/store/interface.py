@@ -86,9 +86,13 @@ class AuditSearch:
 
     account_id: str | None = None
     """About this account, or done by it."""
+    about: str | None = None
+    """About this account, whoever did it."""
     actor_id: str | None = None
     action: str = ""
     """The action itself, or with a trailing ``.`` all that begin so."""
+    actions: tuple[str, ...] = ()
+    """Any of these, each read as ``action`` is."""
     outcome: str = ""
     grant_id: str | None = None
     address: str = ""

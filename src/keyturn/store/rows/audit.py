@@ -47,14 +47,16 @@ def _wanted(search: AuditSearch) -> list[sa.ColumnElement[bool]]:
     these: list[sa.ColumnElement[bool]] = []
     if search.account_id is not None:
         these.append(sa.or_(column.account_id == search.account_id, column.actor_id == search.account_id))
+    if search.about is not None:
+        these.append(column.account_id == search.about)
     equal: dict[str, Any] = {
         "actor_id": search.actor_id, "outcome": search.outcome, "grant_id": search.grant_id, "address": search.address,
     }  # fmt: skip
     these += [column[name] == value for name, value in equal.items() if value]
-    if search.action.endswith("."):
-        these.append(column.action.startswith(search.action, autoescape=True))
-    elif search.action:
-        these.append(column.action == search.action)
+    if search.action:
+        these.append(_action(search.action))
+    if search.actions:
+        these.append(sa.or_(*(_action(each) for each in search.actions)))
     if search.since is not None:
         these.append(column.at >= search.since)
     if search.until is not None:
@@ -65,3 +67,8 @@ def _wanted(search: AuditSearch) -> list[sa.ColumnElement[bool]]:
     if search.before is not None:
         these.append(column.id < search.before)
     return these
+
+
+def _action(text: str) -> sa.ColumnElement[bool]:
+    column = t.audit.c.action
+    return column.startswith(text, autoescape=True) if text.endswith(".") else column == text
