@@ -15,7 +15,7 @@ from keyturn.web.outer import Outer
 from keyturn.web.pages import cli_login, home, setup, sign_in
 from keyturn.web.pages import oauth as oauth_page
 from keyturn.web.pages import resets as reset_page
-from keyturn.web.pages.visit import Page
+from keyturn.web.pages.visit import Page, warm
 from keyturn.web.routing import Files, Route
 from keyturn.web.unknown import Unknown
 
@@ -33,6 +33,7 @@ STATIC = Path(__file__).parent / "static"
 
 def build(face: Face) -> ASGIApp:
     """The ASGI application."""
+    warm()
 
     def api(method: str, path: str, run: Callable[[Call], Answer], permission: str | None, **options: Any) -> Route:
         return Route(path, Endpoint(face, run, permission, **options), methods=[method])
