@@ -150,7 +150,9 @@ def main(argv: Sequence[str]) -> int:
             settings.post.post(url),
             settings.secret_keys,
         )
-        face = Face(env, url, *limits, Refusals(), report_limit, upkeep_every=settings.upkeep_seconds)
+        face = Face(
+            env, url, *limits, Refusals(), report_limit, upkeep_every=settings.upkeep_seconds, workers=settings.workers
+        )
         config = uvicorn.Config(
             app.build(face), http=_http(), loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,
             log_config=None, timeout_graceful_shutdown=GRACE, proxy_headers=settings.trusted_proxies is not None,

@@ -50,6 +50,8 @@ class Face:
     """Set when the server begins to stop: whoever waits for long gives up then."""
     upkeep_every: float = EVERY
     """Seconds between two looks for what is due by the clock."""
+    workers: int = 1
+    """Processes that serve."""
 
     @property
     def https(self) -> bool:

@@ -67,6 +67,13 @@ class LinkRows(Rows):
             "accounts": (t.accounts, t.accounts.c.closed_at.is_(None)),
             "suspended": (t.accounts, t.accounts.c.suspended_at.is_not(None)),
             "administrators": (t.accounts, sa.and_(t.accounts.c.admin, t.accounts.c.closed_at.is_(None))),
+            "administrators_without": (
+                t.accounts,
+                sa.and_(
+                    t.accounts.c.admin, t.accounts.c.mfa_since.is_(None), t.accounts.c.suspended_at.is_(None),
+                    t.accounts.c.closed_at.is_(None),
+                ),
+            ),
             "with_second_factor": (
                 t.accounts,
                 sa.and_(t.accounts.c.mfa_since.is_not(None), t.accounts.c.closed_at.is_(None)),
