@@ -8,6 +8,7 @@ import argparse
 import getpass
 import json
 import os
+import secrets
 import sqlite3
 import stat
 import sys
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from keyturn import post_settings, settings
 from keyturn.actions import accounts, outbox, resets
 from keyturn.actions.env import By, Problem
+from keyturn.adapters import sealing
 from keyturn.cli import policy as show_policy
 from keyturn.core import lifecycle, overrides, policy, published
 from keyturn.core.notice_text import iso
@@ -55,6 +57,13 @@ def parser() -> argparse.ArgumentParser:
         default=os.environ.get("KEYTURN_DATABASE_URL"),
         help="the server's store, where it is not in the data folder",
     )
+    made.add_argument(
+        "--secret-keys",
+        type=Path,
+        metavar="FILE",
+        default=os.environ.get("KEYTURN_SECRET_KEYS") or None,
+        help="the server's file of keys, where it is not secret.keys in the data folder",
+    )
     settings.add_policy(made, os.environ)
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     create = commands.add_parser("accounts:create", help="make an account")
@@ -78,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
         default=os.environ.get("KEYTURN_PUBLIC_URL", "http://localhost:8420"),
         help="where people reach the server (default: http://localhost:8420)",
     )
+    commands.add_parser("keys:rotate", help="seal two-factor seeds with a new key from now on; old keys stay readable")
     listed = commands.add_parser("accounts", help="list the accounts")
     listed.add_argument("--json", action="store_true")
     for name, text in (
@@ -109,6 +119,8 @@ def main(argv: Sequence[str]) -> int:
         if not url.startswith("sqlite:///"):
             raise Failed("this version keeps its store in SQLite: sqlite:///FILE")
         path = Path(url.removeprefix("sqlite:///"))
+        if asked.command == "keys:rotate":
+            return _rotate_keys(asked.secret_keys or asked.data / settings.KEYS_FILE)
         if asked.command == "migrate":
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             return _migrate(url)
@@ -134,7 +146,7 @@ def main(argv: Sequence[str]) -> int:
     except overrides.BadPolicy as wrong:
         print(settings.refused("keyturn admin", wrong), file=sys.stderr)
         return 2
-    except (Problem, Failed, migrate.Newer, post_settings.BadSetting) as fault:
+    except (Problem, Failed, migrate.Newer, post_settings.BadSetting, sealing.BadKeys) as fault:
         print(f"keyturn admin: {fault}", file=sys.stderr)
     except BrokenPipeError:
         raise  # whoever read the output had enough; that is no trouble with the store
@@ -249,6 +261,17 @@ def _migrate(url: str, *, quiet: bool = False) -> int:
     return 0
 
 
+def _rotate_keys(file: Path) -> int:
+    sealing.open_or_make(file, secrets.token_bytes)
+    name = sealing.add_key(file, secrets.token_bytes)
+    print(
+        f"{file} has the new key {name}. Running servers take it up when they start; what was sealed with an older key is\n"
+        "sealed anew at its next use, so keep the old keys in the file, and keep a copy of it apart from the backups.",
+        file=sys.stderr,
+    )
+    return 0
+
+
 def _backup(path: Path, to: Path) -> int:
     if to.exists():
         raise Failed(f"{to} is there already; backups do not overwrite")
@@ -262,7 +285,8 @@ def _backup(path: Path, to: Path) -> int:
     partial.chmod(0o600)
     partial.rename(to)
     print(
-        f"Wrote {to} ({to.stat().st_size} bytes). It has password hashes and digests of tokens: keep it like the store.",
+        f"Wrote {to} ({to.stat().st_size} bytes). It has password hashes and digests of tokens: keep it like the store.\n"
+        "The keys that seal two-factor seeds (secret.keys) are not in it: keep a copy of those elsewhere.",
         file=sys.stderr,
     )
     return 0
@@ -319,7 +343,8 @@ def _check(url: str, path: Path, *, as_json: bool) -> int:
         engine.dispose()
     if have != need:
         findings.append(f"the schema is {have}, this version needs {need}; run: keyturn admin migrate")
-    for file in (path.parent, *sorted(path.parent.glob(path.name + "*"))):
+    keys = path.parent / settings.KEYS_FILE
+    for file in (path.parent, *sorted(path.parent.glob(path.name + "*")), *([keys] if keys.exists() else [])):
         mode = stat.S_IMODE(file.stat().st_mode)
         if mode & 0o077:
             findings.append(f"others can use {file} (mode {mode:o}); run: chmod go-rwx {file}")

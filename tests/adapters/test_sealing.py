@@ -15,8 +15,9 @@ import tests.support.properties  # noqa: F401
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from keyturn.actions.env import CannotUnseal
 from keyturn.adapters import sealing
-from keyturn.adapters.sealing import BadKeys, CannotUnseal, Sealer
+from keyturn.adapters.sealing import BadKeys, Sealer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -227,3 +227,39 @@ def accepted(file: dict[str, Any]) -> bool:
 def test_the_random_files_are_of_both_sorts(section: str) -> None:
     assert find(FILES, lambda file: bool(lines({section: file[section]} if section in file else {})) and accepted(file))
     assert find(FILES, lambda file: bool(file.get(section)) and not accepted({section: file[section]}))
+
+
+def test_whose_sign_in_takes_a_second_factor_and_who_may_sign_up() -> None:
+    rules = parse(
+        """
+        [two_factor]
+        required = "admins"
+        remember = "7 days"
+        [sign_up]
+        by = "open"
+        domains = ["Example.com", "sub.example.org"]
+        """,
+        name="p",
+    )
+    assert (rules.mfa_required, rules.remember_device) == ("admins", 7 * DAY)
+    assert (rules.sign_up, rules.sign_up_domains) == ("open", ("example.com", "sub.example.org"))
+    assert parse('[two_factor]\nremember = "never"', name="p").remember_device == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        ('[two_factor]\nrequired = "some"', "line 2: two_factor.required: this must be one of none, admins, all, in quotes"),
+        ("[two_factor]\nrequired = true", "line 2: two_factor.required: this must be one of none, admins, all, in quotes"),
+        ('[two_factor]\nremember = "31 days"', "line 2: two_factor.remember: 31 days is more than the largest allowed, 30 days"),
+        ("[two_factor]\nforce = 1", "line 2: two_factor.force: there is no such setting; there are required, remember"),
+        ('[sign_up]\nby = "anybody"', "line 2: sign_up.by: this must be one of invitation, open, in quotes"),
+        ('[sign_up]\nby = "open"\ndomains = "example.com"', 'line 3: sign_up.domains: this must be a list of domains: ["example.com"]'),
+        ('[sign_up]\nby = "open"\ndomains = ["a b"]', 'line 3: sign_up.domains: this must be a list of domains: ["example.com"]'),
+        ('[sign_up]\nby = "open"\ndomains = ["-a.com"]', 'line 3: sign_up.domains: this must be a list of domains: ["example.com"]'),
+        ('[sign_up]\ndomains = ["a.com"]', 'line 2: sign_up.domains: domains are for open sign-up: by = "open"'),
+        ("two_factor = 1", "line 1: two_factor: this must be a table: [two_factor]"),
+    ],
+)  # fmt: skip
+def test_a_mistake_about_signing_in_or_up_is_named(text: str, finding: str) -> None:
+    assert finding in findings(text)

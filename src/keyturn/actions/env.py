@@ -31,11 +31,19 @@ class Passwords(Protocol):
         ...
 
 
+class CannotUnseal(Exception):
+    """Not sealed by us, changed since, about something else, or sealed with a key that is not here."""
+
+
 class Sealer(Protocol):
     """Keeps what must be readable again (one-time codes' seeds) unreadable in the store: its key is elsewhere."""
 
     def seal(self, plain: bytes, about: str) -> bytes: ...
-    def unseal(self, sealed: bytes, about: str) -> bytes: ...
+    def unseal(self, sealed: bytes, about: str) -> bytes:
+        """Raises CannotUnseal."""
+        ...
+
+    def outdated(self, sealed: bytes) -> bool: ...
 
 
 class Passkeys(Protocol):

@@ -6,13 +6,14 @@ ten. Recovery codes and passkeys cannot be guessed, so nobody's wrong codes keep
 
 from __future__ import annotations
 
+import logging
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from keyturn.actions import audit, letters, throttle
-from keyturn.actions.env import Gone, Invalid, Refused, Throttled
+from keyturn.actions.env import CannotUnseal, Gone, Invalid, Refused, Throttled
 from keyturn.core import decide, policy, recovery, token, totp
 from keyturn.core.credential import Device
 from keyturn.core.passkey import BadPasskey
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from keyturn.actions.env import By, Env
     from keyturn.core.credential import Account, Factor
     from keyturn.store.interface import Tx
+
+log = logging.getLogger("keyturn.second_step")
 
 CODES: Final = throttle.Rule(free=10, most=timedelta(minutes=15))
 """For wrong codes of a generator, an account."""
@@ -92,6 +95,7 @@ def _waiting(env: Env, tx: Tx, secret: str) -> Waiting:
         or step.tries >= policy.SECOND_STEP_TRIES
         or step.account_version != account.credential_version
         or account.suspended_at is not None
+        or account.closed_at is not None
         or account.mfa_since is None
     ):
         raise Gone("This sign-in took too long or too many tries. Start again with your password.")
@@ -160,10 +164,18 @@ def judge_code(env: Env, tx: Tx, by: By, account: Account, text: str) -> str | E
         return Throttled("Too many wrong codes. Wait a little; a recovery code or a passkey works at once.", wait)
     for factor in tx.factors(account.id):
         if factor.kind == "totp" and factor.confirmed_at is not None and factor.seed is not None:
-            seed = unseal(env, factor)
+            try:
+                seed = unseal(env, factor)
+            except CannotUnseal as fault:
+                log.error("the seed of factor %s cannot be read: %s", factor.id, fault)
+                return wrong_code(
+                    "This server has lost the key to your app's secret. A recovery code or a passkey still works; "
+                    "tell your administrator."
+                )
             step = totp.matching_step(seed, text, now, factor.last_step)
             if step is not None and tx.use_step(factor.id, step, now):
                 tx.clear_failures([key])
+                _seal_anew(env, tx, factor, seed)
                 audit.record(env, tx, by, "second_factor", account_id=account.id, way="code", factor=factor.id)
                 return "code"
     tx.add_failure(key, now)
@@ -198,6 +210,13 @@ def unseal(env: Env, factor: Factor) -> bytes:
     assert env.sealer is not None
     assert factor.seed is not None
     return env.sealer.unseal(factor.seed, seed_of(factor.id, factor.account_id))
+
+
+def _seal_anew(env: Env, tx: Tx, factor: Factor, seed: bytes) -> None:
+    """Seals a seed with the newest key, where it was sealed with an older one (docs/decisions/0013)."""
+    assert env.sealer is not None
+    if factor.seed is not None and env.sealer.outdated(factor.seed):
+        tx.change_factor(factor.id, seed=env.sealer.seal(seed, seed_of(factor.id, factor.account_id)))
 
 
 def remember(env: Env, tx: Tx, by: By, account: Account) -> str:
@@ -281,8 +300,9 @@ def _judge_passkey(
     factor = tx.factor_of_credential(identity) if identity else None
     if factor is None or factor.confirmed_at is None or account_id not in (None, factor.account_id):
         return "It is not known for this account."
-    if env.passkeys.user_of(response) not in (None, uuid.UUID(factor.account_id).bytes):
-        return "It says that it belongs to another account."
+    user = env.passkeys.user_of(response)
+    if user != uuid.UUID(factor.account_id).bytes and (user is not None or account_id is None):
+        return "It says that it belongs to another account."  # alone, it has to say [WebAuthn L3 7.2 step 6]
     assert factor.credential_id is not None
     assert factor.public_key is not None
     try:

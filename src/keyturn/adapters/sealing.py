@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from keyturn.actions.env import CannotUnseal
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -40,10 +42,6 @@ _NOTE: Final = """\
 
 class BadKeys(Exception):
     """The file of keys cannot be used: the message says why and what to do, and shows no key."""
-
-
-class CannotUnseal(Exception):
-    """Not sealed by us, changed since, about something else, or sealed with a key that is not here."""
 
 
 class Sealer:
