@@ -232,8 +232,7 @@ def test_a_changed_password_tells_of_the_api_key_that_it_replaced(world: World) 
     world.mint(account, Kind.API_KEY, description="API key")
     ada = world.principal(world.mint(account))
     accounts.change_password(world.env, By(), ada, current_password=PASSWORD, new_password=NEW_PASSWORD)
-    (mail,) = out(world)
-    assert "keyturn authorizations:rotate ~" in mail.body
+    assert any("keyturn authorizations:rotate ~" in mail.body for mail in out(world))
 
 
 def test_an_ending_that_is_rolled_back_tells_nobody(world: World) -> None:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from keyturn.actions import audit, grants, sign_in
+from keyturn.actions import acting, addresses, audit, grants, letters, sign_in
+from keyturn.actions import prove as proofs
 from keyturn.actions.env import Gone, Invalid, NotFound, Refused
 from keyturn.core import decide, password, policy, token
 from keyturn.core.credential import Account
 from keyturn.core.policy import Event, Kind
 
 if TYPE_CHECKING:
+    from keyturn.actions.addresses import Sender
     from keyturn.actions.env import By, Env
     from keyturn.actions.grants import Credential
     from keyturn.core.credential import Principal
@@ -65,16 +67,24 @@ def create(env: Env, by: By, *, email: str, new_password: str, name: str | None 
     email, name = clean_email(email), clean_name(name)
     hashed = env.passwords.hash(clean_password(env, new_password, email, name))
     with env.store.writing() as tx:
-        return _add(env, tx, by, email, name, hashed, admin=admin)
+        return add(env, tx, by, email, name, hashed, admin=admin)
 
 
-def _add(env: Env, tx: Tx, by: By, email: str, name: str | None, hashed: str, *, admin: bool) -> Account:
+def add(
+    env: Env, tx: Tx, by: By, email: str, name: str | None, hashed: str, *, admin: bool, verified: bool = False,
+    **facts: object,
+) -> Account:  # fmt: skip
+    """A new account of clean values, in a writing transaction. ``verified``: its owner reads the mail of the address;
+    ``facts``: further ones for the audit trail. Raises Invalid for an e-mail that is taken.
+    """
     now = env.clock()
-    account = Account(env.new_id(), email, name, admin, created_at=now, updated_at=now)
+    account = Account(
+        env.new_id(), email, name, admin, created_at=now, updated_at=now, verified_at=now if verified else None
+    )
     if tx.account_by_email(email) is not None:
         raise Invalid("email", f"there is an account with the e-mail {email} already")
     tx.add_account(account, hashed)
-    audit.record(env, tx, by, "account.create", account_id=account.id, admin=admin)
+    audit.record(env, tx, by, "account.create", account_id=account.id, admin=admin, **facts)
     return account
 
 
@@ -117,7 +127,7 @@ def create_first(env: Env, by: By, secret: str, *, email: str, name: str | None,
     hashed = env.passwords.hash(clean_password(env, new_password, email, name))
     with env.store.writing() as tx:
         _check_setup(env, tx, secret)  # again, now that nobody else can use it
-        account = _add(env, tx, by, email, name, hashed, admin=True)
+        account = add(env, tx, by, email, name, hashed, admin=True)
         tx.set_setup_link(None, None)
         return account
 
@@ -139,6 +149,8 @@ class Changed:
     endings: list[Ending]
     api_key: Credential | None = None
     """The new API key, where a password change ended the old one."""
+    session: str | None = None
+    """The acting browser session's new secret."""
 
 
 def clean_changes(changes: dict[str, object]) -> dict[str, object]:
@@ -169,40 +181,73 @@ def update(env: Env, by: By, principal: Principal, changes: dict[str, object]) -
         return account
 
 
-def change_email(env: Env, by: By, principal: Principal, *, current_password: object, email: object) -> Account:
-    """Another e-mail address for the account; its password has to be right. Raises Refused, Throttled, Invalid."""
+def change_email(
+    env: Env, by: By, principal: Principal, *, email: object, current_password: object = None, proven: bool = False,
+    sender: Sender | None = None,
+) -> Account:  # fmt: skip
+    """Another e-mail address for the account, at once: unproven until its owner follows the link that ``sender`` mails
+    there. The old address is told. The account's password has to be right; ``proven``: the face had a second factor
+    proven just now, and no password is asked for.
+
+    Raises Refused, Throttled, Invalid.
+    """
     cleaned = clean_email(email)
-    proven = _prove(env, by, principal, current_password)
+    if info(env, principal).federated:
+        raise Invalid("email", "the address of an account under single sign-on is changed at your organization")
+    known = None if proven else prove(env, by, principal, current_password)
     with env.store.writing() as tx:
-        current = sign_in.still_the_same(tx.account(proven.id, lock=True), proven)
+        current = acting.still(env, tx, principal)
+        if known is not None:
+            current = sign_in.still_the_same(current, known)
+        elif current.mfa_since is None:  # it was taken off meanwhile: nothing was proven
+            raise Invalid("current_password", "Give the account's current password.")
+        if cleaned == current.email:
+            raise Invalid("email", "that is the account's address already")
         other = tx.account_by_email(cleaned)
         if other is not None and other.id != current.id:
             raise Invalid("email", "that e-mail address cannot be taken")
-        tx.change_account(current.id, email=cleaned, updated_at=env.clock())
-        tx.use_resets(current.id, env.clock())  # links that went to the address before
+        now = env.clock()
+        tx.change_account(current.id, email=cleaned, verified_at=None, updated_at=now)
+        tx.use_resets(current.id, now)  # links that went to the address before
+        tx.use_email_links(current.id, now)
         audit.record(env, tx, by, "account.email_change", before=current.email, after=cleaned)
         account = tx.account(current.id)
         assert account is not None
+        letters.tell(
+            env, tx, by, account, "The e-mail address of your account was changed",
+            f"The e-mail address of your account was changed from {current.email} to {cleaned}.\n"
+            "From now on you sign in with the new one, and mails go there.",
+            to=current.email, undo=_EMAIL_UNDO,
+        )  # fmt: skip
+        if sender is not None:
+            addresses.send(env, tx, by, account, sender)
         return account
 
 
-def change_password(
-    env: Env, by: By, principal: Principal, *, current_password: object, new_password: object
-) -> Changed:
-    """Another password, and all that the policy says dies of it; the credential that acts lives.
+_EMAIL_UNDO = "tell your administrator at once, who can end all that acts for the account and give it back to you."
 
-    One transaction: nobody sees the new password with the old logins. Raises Refused for a wrong current password,
-    Throttled, Invalid for a bad new one.
+
+def change_password(
+    env: Env, by: By, principal: Principal, *, current_password: object, new_password: object, end_acting: bool = False,
+    renew: bool = False,
+) -> Changed:  # fmt: skip
+    """Another password, and all that the policy says dies of it; the credential that acts lives, unless ``end_acting``.
+    ``renew``: a browser session that lives on gets a new secret, so that a copy of the old one is worth nothing. The owner
+    is told by mail.
+
+    One transaction: nobody sees the new password with the old logins. Raises Refused, Throttled, Invalid for a wrong
+    current password or a bad new one.
     """
-    with env.store.reading() as tx:
-        account = tx.account(principal.account_id)
-    if account is None:
-        raise NotFound("account")
+    account = info(env, principal)
+    if account.federated:
+        raise Invalid("account", "an account under single sign-on has no password here")
     cleaned = clean_password(env, new_password, account.email, account.name, beside=account.mfa_since is not None)
-    proven = _prove(env, by, principal, current_password)
+    proven = prove(env, by, principal, current_password)
     hashed = env.passwords.hash(cleaned)
     with env.store.writing() as tx:
-        current = sign_in.still_the_same(tx.account(proven.id, lock=True), proven)
+        current = sign_in.still_the_same(acting.still(env, tx, principal), proven)
+        if current.mfa_since is None and account.mfa_since is not None:  # the length was judged beside a second factor
+            clean_password(env, new_password, current.email, current.name)
         version = current.credential_version + 1
         tx.change_account(current.id, password_hash=hashed, credential_version=version, updated_at=env.clock())
         audit.record(env, tx, by, "account.password_change", account_id=current.id)
@@ -210,13 +255,29 @@ def change_password(
         key = None
         if any(ending.replaced for ending in endings):
             key = grants.mint(env, tx, by, current, Kind.API_KEY, scopes=("global",), description="API key")
+        session = None
+        if all(ending.grant.id != principal.grant_id for ending in endings):
+            if end_acting:
+                endings += grants.end(env, tx, by, Event.LOGOUT, current.id, target=principal.grant_id)
+            elif renew and principal.kind == Kind.WEB:
+                session = proofs.renew(env, tx, by, principal, "password")
+        letters.tell(
+            env, tx, by, current, "The password of your account was changed",
+            f"The password of your account was changed; {_count(endings)} ended with it.",
+        )  # fmt: skip
         changed = tx.account(current.id)
         assert changed is not None
-        return Changed(changed, endings, key)
+        return Changed(changed, endings, key, session)
 
 
-def _prove(env: Env, by: By, principal: Principal, current_password: object) -> Account:
-    """The acting account, its password proven anew: throttled and audited like a sign-in."""
+def _count(endings: list[Ending]) -> str:
+    return "nothing else" if not endings else f"{len(endings)} credential{'s' if len(endings) > 1 else ''}"
+
+
+def prove(env: Env, by: By, principal: Principal, current_password: object) -> Account:
+    """The acting account, its password proven anew: throttled and audited like a sign-in. Raises Invalid for a wrong
+    password, Throttled, Refused.
+    """
     if not isinstance(current_password, str) or not current_password:
         raise Invalid("password", "give the account's current password")
     try:

@@ -25,6 +25,8 @@ def still(env: Env, tx: Tx, principal: Principal) -> Account:
     deny = _dead(env, tx, principal)
     if deny is not None:
         raise Refused(deny)
+    if account.closed_at is not None:  # nothing of it acts any more, whatever its credentials say
+        raise Refused(decide.unproven("unknown"))
     return account
 
 

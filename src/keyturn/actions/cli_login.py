@@ -160,7 +160,9 @@ def collect(env: Env, by: By, login_id: str, cli_secret: str) -> Collected | Fai
         account = tx.account(login.account_id, lock=True)
         tx.change_cli_login(login.id, state="collected")
         reason = None
-        if account is None or account.suspended_at is not None:
+        if account is None or account.closed_at is not None:
+            reason = "account_closed"
+        elif account.suspended_at is not None:
             reason = "owner_suspended"
         elif account.credential_version != login.account_version:
             reason = "password_changed"
@@ -177,7 +179,7 @@ def collect(env: Env, by: By, login_id: str, cli_secret: str) -> Collected | Fai
                 reason=reason,
                 login=login.id,
             )
-            return Failed(reason or "owner_suspended")
+            return Failed(reason or "account_closed")
         credential = grants.mint(
             env, tx, by, account, Kind.LOGIN, scopes=("global",), description=login.description, asked=login.asked_life,
             proven_at=login.proven_at,

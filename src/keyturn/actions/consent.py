@@ -86,7 +86,7 @@ def _with(found: Request, **more: object) -> Request:
 def _client(tx: Tx, ids: Sequence[str]) -> tuple[OAuthClient, Account]:
     client = clients.living(tx, ids[0]) if len(ids) == 1 else None
     owner = tx.account(client.account_id) if client else None
-    if client is None or owner is None or owner.suspended_at is not None:
+    if client is None or owner is None or owner.suspended_at is not None or owner.closed_at is not None:
         raise Invalid("client_id", "There is no such application here: it was removed, or its link is wrong.")
     return client, owner
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from keyturn.store.interface import Tx
 
 NAME_LONGEST: Final = 60
+KNOWN: Final = "This passkey is known already."
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,8 @@ def add_passkey(
                     made = env.passkeys.register(response, origin=origin, challenge=asked)
                 except BadPasskey as wrong:
                     problem = str(wrong)
+                else:
+                    problem = KNOWN if tx.factor_of_credential(made.credential_id) else None
             if problem is None:
                 now = env.clock()
                 factor = Factor(
@@ -190,9 +193,8 @@ def add_passkey(
                 tx.add_factor(factor)
                 return _added(env, tx, by, principal, account, factor.id)
     except Taken:
-        problem = "This passkey is known already."
-    # the challenge is used up all the same
-    raise Invalid("passkey", problem or "That passkey was not taken.")
+        problem = KNOWN
+    raise Invalid("passkey", problem)
 
 
 def _room(tx: Tx, account: Account) -> None:
@@ -307,10 +309,10 @@ def turn_off(env: Env, by: By, principal: Principal, *, current_password: object
             f"Without a second factor a password takes {policy.PASSWORD_SHORTEST} characters or more. Choose a longer one first.",
         )
     with env.store.writing() as tx:
-        account = sign_in.still_the_same(tx.account(principal.account_id, lock=True), proven)
+        account = sign_in.still_the_same(acting.still(env, tx, principal), proven)
         if account.mfa_since is None:
             raise Invalid("factor", "two-factor sign-in is off already")
-        _clear(env, tx, account)
+        clear(env, tx, account)
         audit.record(env, tx, by, "mfa.off", account_id=account.id)
         letters.tell(
             env, tx, by, account, "Two-factor sign-in was turned off",
@@ -318,7 +320,8 @@ def turn_off(env: Env, by: By, principal: Principal, *, current_password: object
         )  # fmt: skip
 
 
-def _clear(env: Env, tx: Tx, account: Account) -> None:
+def clear(env: Env, tx: Tx, account: Account) -> None:
+    """Takes off all factors, recovery codes and remembered browsers. The caller writes the audit event and the letter."""
     for factor in tx.factors(account.id):
         tx.remove_factor(factor.id)
     tx.set_recovery_codes(account.id, [], env.clock())
@@ -348,7 +351,7 @@ def reset_as_admin(env: Env, by: By, email: str) -> Account:
             raise NotFound("account")
         if account.mfa_since is None:
             raise Invalid("account", f"{account.email} has no second factor")
-        _clear(env, tx, account)
+        clear(env, tx, account)
         audit.record(env, tx, by, "mfa.reset", account_id=account.id)
         web = [grant for grant in tx.grants(account.id, alive_at=env.clock()) if grant.kind is Kind.WEB]
         for grant in web:

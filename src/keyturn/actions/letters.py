@@ -13,20 +13,25 @@ if TYPE_CHECKING:
     from keyturn.store.interface import Tx
 
 
+UNDO: Final = "choose another password at once, end all other sessions, and tell your administrator."
+
+
 def mail(env: Env, tx: Tx, to: str, subject: str, body: str) -> None:
     """Puts a mail into the outbox, in the transaction of what it tells of."""
     now = env.clock()
     tx.add_outgoing(Outgoing(env.new_id(), "mail", to, subject, body, now, next_at=now))
 
 
-def tell(env: Env, tx: Tx, by: By, account: Account, subject: str, what: str, *, to: str | None = None) -> None:
+def tell(
+    env: Env, tx: Tx, by: By, account: Account, subject: str, what: str, *, to: str | None = None, undo: str = UNDO,
+) -> None:  # fmt: skip
     """Tells the owner ``what`` happened (a sentence or more), from where and when, and what to do if it was not them.
 
-    ``to``: another address than the account's, the one before a change of it.
+    ``to``: another address than the account's, the one before a change of it; ``undo``: what to do if it was not them.
     """
     body = _LETTER.format(
         what=what, email=account.email, address=by.address or "the operator's own machine", when=decide.in_words(env.clock()),
-        where=env.post.public_url or "your Keyturn server",
+        where=env.post.public_url or "your Keyturn server", undo=undo,
     )  # fmt: skip
     mail(env, tx, to or account.email, subject, body)
 
@@ -38,6 +43,6 @@ Hello,
 
 It was done for the account {email} at {where}, from {address}, on {when}.
 
-If that was you, there is nothing to do. If it was not, somebody else can act as you: choose another password
-at once, end all other sessions, and tell your administrator.
+If that was you, there is nothing to do. If it was not, somebody else can act as you:
+{undo}
 """

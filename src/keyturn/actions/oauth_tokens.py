@@ -85,7 +85,9 @@ def _exchange(
     if wrong:
         return TokenRefused("invalid_grant", wrong)
     account = tx.account(code.account_id, lock=True)
-    if account is None or account.suspended_at is not None:
+    if account is None or account.closed_at is not None:
+        return TokenRefused("invalid_grant", "the account was closed meanwhile", reason=REASON_OF[Event.CLOSE])
+    if account.suspended_at is not None:
         return TokenRefused("invalid_grant", "the account was suspended meanwhile", reason="owner_suspended")
     if account.credential_version != code.account_version:
         return TokenRefused(
@@ -207,8 +209,8 @@ def _proven(tx: Tx, proof: Proof, client_id: str | None, noun: str, *, living: b
     if wanted is None or asking.id != wanted.id:
         raise TokenRefused("invalid_grant", f"the {noun} was not given to this client")
     owner = tx.account(asking.account_id)
-    if owner is None or owner.suspended_at is not None:
-        description = "the account that this client belongs to is suspended"
+    if owner is None or owner.suspended_at is not None or owner.closed_at is not None:
+        description = "the account that this client belongs to is suspended or closed"
         raise TokenRefused("unauthorized_client", description, reason="owner_suspended")
     return asking
 

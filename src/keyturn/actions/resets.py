@@ -7,13 +7,12 @@ rows, the work. What could be measured of those is not worth the few tries that 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from keyturn.actions import accounts, audit, grants, throttle
-from keyturn.actions.env import Gone, Invalid, NotFound, Throttled
+from keyturn.actions.env import Gone, Invalid, NotFound
 from keyturn.core import decide, lifecycle, policy, token
 from keyturn.core.policy import Event, Kind
 from keyturn.store.interface import Outgoing, Reset
@@ -46,7 +45,8 @@ class Open:
 def ask(env: Env, by: By, email: object, link: Callable[[str], str], instance: str = "Keyturn") -> str:
     """Mails the owner of ``email`` a link, which ``link`` makes of the secret; returns the address as it was understood.
 
-    The same for unknown and suspended accounts, which get no mail. Raises Invalid for what is no address, Throttled.
+    The same for unknown and suspended accounts, which get no mail, and for those under single sign-on, which are told that
+    they have no password. Raises Invalid for what is no address, Throttled.
     """
     address = accounts.clean_email(email)
     secret = token.make("reset", env.random_bytes)
@@ -54,7 +54,7 @@ def ask(env: Env, by: By, email: object, link: Callable[[str], str], instance: s
     with env.store.writing() as tx:
         _throttle(env, tx, address, by.address)
         account = tx.account_by_email(address)
-        known = account is not None and account.suspended_at is None
+        known = account is not None and account.suspended_at is None and not account.federated
         audit.record(
             env, tx, by, "password_reset.ask", outcome="ok" if known else "ignored",
             account_id=account.id if account else None,
@@ -65,11 +65,17 @@ def ask(env: Env, by: By, email: object, link: Callable[[str], str], instance: s
                 email=account.email, instance=instance, link=link(secret), life=lifecycle.in_words(policy.RESET_LINK),
                 address=by.address or "an unknown address", when=decide.in_words(now),
             )))  # fmt: skip
+        elif account is not None and account.federated and account.suspended_at is None:
+            tx.add_outgoing(_mail(env, account, f"Your {instance} account has no password", _FEDERATED.format(
+                email=account.email, instance=instance, address=by.address or "an unknown address", when=decide.in_words(now),
+            )))  # fmt: skip
     return address
 
 
 def ask_as_operator(env: Env, by: By, email: str) -> tuple[Account, str]:
-    """The secret of a reset of the account, for an operator to hand on. Raises NotFound, Invalid when it is suspended."""
+    """The secret of a reset of the account, for an operator to hand on. Raises NotFound, Invalid when it is suspended or
+    has no password of its own.
+    """
     with env.store.writing() as tx:
         account = tx.account_by_email(email)
         if account is None:
@@ -100,15 +106,8 @@ def _throttle(env: Env, tx: Tx, email: str, address: str) -> None:
     """Counts one request. Raises Throttled while the e-mail or the place must wait; both are counted for unknown e-mails
     alike.
     """
-    who = hashlib.sha256(email.casefold().encode()).hexdigest()[:32]
-    keys = {f"reset:{who}": EMAIL, f"reset-place:{throttle.place_of(address)}": PLACE}
-    found, now = tx.failures(list(keys)), env.clock()
-    wait = max(throttle.wait_of(rule, found.get(key), now) for key, rule in keys.items())
-    if wait > timedelta(0):
-        raise Throttled("Too many links were asked for. Wait a little and try again.", wait)
-    tx.forget_failures(now - throttle.FORGET)
-    for key in keys:
-        tx.add_failure(key, now)
+    keys = {f"reset:{throttle.who(email)}": EMAIL, f"reset-place:{throttle.place_of(address)}": PLACE}
+    throttle.asked(env, tx, keys, "Too many links were asked for. Wait a little and try again.")
 
 
 def opened(env: Env, by: By, secret: str) -> Open:
@@ -134,6 +133,8 @@ def _living(env: Env, tx: Tx, secret: str, *, lock: bool = False) -> Account:
         or reset.expires_at <= env.clock()
         or reset.account_version != account.credential_version
         or account.suspended_at is not None
+        or account.closed_at is not None
+        or account.federated
     ):
         raise Gone("This link to choose a new password was used, or has run out. Ask for another one.")
     return account
@@ -144,7 +145,9 @@ def finalize(
 ) -> Changed:
     """The new password, and all that the policy says dies of it. The link is used up; its owner is told by mail.
 
-    Raises Gone as ``opened`` does, Invalid for a bad password or two that differ: then the link stays good.
+    It signs nobody in, and replaces no second factor: that is asked for as ever, in remembered browsers too, which are
+    forgotten with the old password. Raises Gone as ``opened`` does, Invalid for a bad password or two that differ: then
+    the link stays good.
     """
     with env.store.reading() as tx:
         account = _living(env, tx, secret)  # before the dear hash
@@ -165,7 +168,10 @@ def finalize(
         if any(ending.replaced for ending in endings):
             key = grants.mint(env, tx, by, current, Kind.API_KEY, scopes=("global",), description="API key")
         # whoever reads the account's mail is its owner: guesses made by others hold them back no longer
-        throttle.succeeded(env, tx, current.id, current.email, by.address)
+        if current.mfa_since is None:
+            throttle.succeeded(env, tx, current.id, current.email, by.address)
+        else:  # the mail is one factor: the other one is still asked for, and only then the place is known
+            throttle.right_password(tx, current.email, by.address)
         tx.add_outgoing(_mail(env, current, f"Your {instance} password was changed", _DONE.format(
             email=current.email, instance=instance, address=by.address or "an unknown address",
             when=decide.in_words(now), ended=_ended(endings),
@@ -187,6 +193,15 @@ def _ended(endings: list[Ending]) -> str:
     more = [f"  - and {len(endings) - 50} more"] if len(endings) > 50 else []
     return "\n".join(["This ended with it:", "", *lines, *more])
 
+
+_FEDERATED: Final = """\
+Hello,
+
+somebody, probably you, asked to choose a new password for the account {email} at {instance}, from {address}, on {when}.
+
+Your account signs in through your organization's single sign-on, so there is no password here to replace.
+If you forgot the one of your organization, ask there.
+"""
 
 _LINK: Final = """\
 Hello,

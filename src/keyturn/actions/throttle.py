@@ -61,9 +61,8 @@ def keys(email: str, address: str) -> tuple[str, str, str]:
     """The keys of pair, address and account. E-mails are hashed: what people mistype there is at times their
     password.
     """
-    who = hashlib.sha256(email.strip().casefold().encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    place = place_of(address)
-    return f"pair:{who}:{place}", f"place:{place}", f"account:{who}"
+    account, place = who(email), place_of(address)
+    return f"pair:{account}:{place}", f"place:{place}", f"account:{account}"
 
 
 def check(env: Env, tx: Tx, email: str, address: str) -> None:
@@ -101,6 +100,22 @@ def right_password(tx: Tx, email: str, address: str) -> None:
     """Clears what the owner's own tries left, where the password is half of the proof."""
     pair, _, account = keys(email, address)
     tx.clear_failures([pair, account])
+
+
+def who(email: str) -> str:
+    """The e-mail in a key: hashed, and the same in whatever case."""
+    return hashlib.sha256(email.strip().casefold().encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def asked(env: Env, tx: Tx, rules: dict[str, Rule], sentence: str) -> None:
+    """Counts one request for a mail under each key. Raises Throttled, with ``sentence``, while one must wait."""
+    found, now = tx.failures(list(rules)), env.clock()
+    wait = max(wait_of(rule, found.get(key), now) for key, rule in rules.items())
+    if wait > timedelta(0):
+        raise Throttled(sentence, wait)
+    tx.forget_failures(now - FORGET)
+    for key in rules:
+        tx.add_failure(key, now)
 
 
 def wait_of(rule: Rule, failures: Failures | None, now: datetime) -> timedelta:

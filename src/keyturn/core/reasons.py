@@ -84,4 +84,5 @@ LOGINS: Final = _table(
     Reason("timed_out", "Nobody approved the login within ten minutes."),
     Reason("password_changed", "The account's password was changed while the login was under way."),
     Reason("owner_suspended", "The account was suspended while the login was under way.", "ask your administrator"),
+    Reason("account_closed", "The account was closed while the login was under way.", "ask your administrator"),
 )  # fmt: skip
