@@ -1,0 +1,215 @@
+"""The audit trail in plain words: a sentence for every action there is, and the groups by which one looks for them.
+
+What is said is ours; the names in it (descriptions, e-mails, fingerprints) are strangers' words and are given apart, in
+``about``, so that a template can mark them as such.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from keyturn.core.policy import LIVES, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from keyturn.store.interface import AuditEvent
+
+_SAID_OF_A_LIFE: Final = {
+    "create": "{A} {noun} was made",
+    "end": "{A} {noun} ended",
+    "update": "{A} {noun} was renamed",
+    "expiry": "The expiry of {a} {noun} was changed",
+    "rotate": "{A} {noun} was rotated: it has a new token",
+    "overlap_end": "The old token of a rotated {noun} ended",
+    "refresh": "An application refreshed its token",
+}
+
+_SAID: Final[dict[str, str]] = {
+    "account.create": "The account was made",
+    "account.update": "The profile was changed",
+    "account.email_change": "The e-mail address was changed",
+    "account.password_change": "The password was changed",
+    "account.password_reset": "The password was reset by mail",
+    "account.suspend": "The account was suspended",
+    "account.unsuspend": "The account was let in again",
+    "sign_in": "Signed in",
+    "sign_in.password": "The password was right; the second factor was asked for",
+    "second_factor": "The second factor was given",
+    "web.proven": "Proved again who it is",
+    "device.remember": "A browser is remembered from now on",
+    "device.forget": "Remembered browsers were forgotten",
+    "mfa.on": "Two-factor sign-in was turned on",
+    "mfa.off": "Two-factor sign-in was turned off",
+    "mfa.reset": "An administrator took all second factors off",
+    "factor.begin": "The set-up of an authenticator app was begun",
+    "factor.add": "A second factor was added",
+    "factor.rename": "A second factor was renamed",
+    "factor.remove": "A second factor was removed",
+    "recovery_codes.create": "New recovery codes were made",
+    "password_reset.ask": "A link for a new password was asked for",
+    "cli_login.begin": "A command line asked to log in",
+    "cli_login.approve": "A command line's login was approved",
+    "cli_login.deny": "A command line's login was denied",
+    "cli_login.collect": "A command line fetched its token",
+    "oauth.allow": "An application was let in",
+    "oauth.deny": "An application was not let in",
+    "oauth.reuse": "A one-time code or refresh token came a second time",
+    "client.create": "An OAuth client was registered",
+    "client.update": "An OAuth client was changed",
+    "client.rotate": "An OAuth client got a new secret",
+    "client.remove": "An OAuth client was removed",
+    "client.leak": "The secret of an OAuth client was reported leaked",
+    "leak.report": "A token that was dead already was reported leaked",
+    "ssh_key.create": "An SSH key was added",
+    "ssh_key.end": "An SSH key was removed",
+}
+
+_REFUSED: Final[dict[str, str]] = {
+    "sign_in": "Somebody tried to sign in",
+    "second_factor": "Somebody gave a wrong second factor",
+    "cli_login.collect": "A command line's token was not handed out",
+    "password_reset.ask": "Somebody asked for a link for a new password; none was sent",
+}
+"""Where the sentence of the deed would be untrue when it was refused."""
+
+_WAYS: Final = {
+    "password": "with the password", "passkey": "with a passkey", "code": "with a one-time code", "totp": "with a one-time code",
+    "recovery code": "with a recovery code", "device": "in a remembered browser", "remembered browser": "in a remembered browser",
+}  # fmt: skip
+_WHY: Final = {
+    "wrong_password": "the password was wrong", "owner_suspended": "the account is suspended", "two_factor": "the code was wrong",
+    "policy_tightened": "the server's policy became stricter", "password_changed": "the password was changed meanwhile",
+    "timed_out": "nobody approved it in time", "denied": "it was denied",
+}  # fmt: skip
+ENDED: Final = {
+    "expired": "it expired", "logged_out": "logged out", "revoked_by_owner": "revoked by its owner",
+    "revoked_by_admin": "revoked by an administrator", "password_changed": "the password was changed",
+    "password_reset": "the password was reset", "key_regenerated": "the API key was made anew", "rotated": "rotated",
+    "sso_enabled": "single sign-on was turned on", "sso_session_ended": "the single sign-on session ended",
+    "deprovisioned": "the identity provider removed the account", "owner_suspended": "the account was suspended",
+    "account_closed": "the account was closed", "client_removed": "the OAuth client was removed",
+    "revoked_by_client": "the application gave it up", "token_reused": "its token came a second time",
+    "reported_leaked": "reported leaked",
+}  # fmt: skip
+"""Of what a credential ended, in fewer words than core.reasons has for each of its ids."""
+
+GROUPS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "sign-in": ("Signing in", ("sign_in", "sign_in.", "second_factor", "web.proven", "device.")),
+    "sessions": ("Logins and sessions", ("login.", "web.", "cli_login.")),
+    "tokens": ("API key and authorizations", ("api_key.", "authorization.", "service.", "workload.", "leak.")),
+    "apps": ("Applications let in", ("oauth.", "oauth_access.")),
+    "keys": ("SSH keys", ("ssh_key.",)),
+    "clients": ("OAuth clients", ("client.",)),
+    "two-factor": ("Two-factor sign-in", ("mfa.", "factor.", "recovery_codes.")),
+    "account": ("Account and password", ("account.", "password_reset.")),
+}
+"""The groups of the filter: name in the query -> label, actions (a trailing ``.``: all that begin so)."""
+
+OUTCOMES: Final = (("ok", "Done"), ("refused", "Refused"), ("ignored", "Ignored"))
+
+_ICONS: Final = (
+    ("sign_in", "person"), ("second_factor", "phone"), ("device.", "laptop"), ("mfa.", "phone"), ("factor.", "phone"),
+    ("recovery_codes.", "list"), ("login.", "terminal"), ("cli_login.", "terminal"), ("web.", "laptop"),
+    ("api_key.", "key"), ("authorization.", "shield"), ("service.", "gear"), ("oauth", "plug"), ("client.", "plug"),
+    ("workload.", "refresh"), ("ssh_key.", "server"), ("leak.", "alert"), ("password_reset.", "mail"), ("account.", "person"),
+    ("policy.", "gear"), ("invitation.", "mail"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One event in words."""
+
+    sentence: str
+    about: str
+    """What it was about, in strangers' words: a description, a name, a fingerprint; may be empty."""
+    why: str
+    """How, or why; ours, may be empty."""
+    glyph: str
+    known: bool = True
+    """Whether there are words for the action; else ``sentence`` is its name."""
+
+
+def say(event: AuditEvent) -> Said:
+    """The event in words."""
+    sentence = template_of(event.action, event.outcome)
+    glyph = next((icon for begin, icon in _ICONS if event.action.startswith(begin)), "history")
+    if sentence is None:
+        return Said(event.action, _about(event), "", glyph, known=False)
+    return Said(sentence, _about(event), _why(event), glyph)
+
+
+def template_of(action: str, outcome: str = "ok") -> str | None:
+    """The sentence for an action; None: there is none."""
+    if outcome != "ok" and action in _REFUSED:
+        return _REFUSED[action]
+    if action in _SAID:
+        return _SAID[action]
+    kind, _, verb = action.rpartition(".")
+    said = _SAID_OF_A_LIFE.get(verb)
+    if said is None or kind not in set(Kind):
+        return None
+    noun = LIVES[Kind(kind)].noun
+    article = "an" if noun[0] in "aeiouAEIO" else "a"
+    return said.format(a=article, A=article.capitalize(), noun=noun)
+
+
+def _why(event: AuditEvent) -> str:
+    details = event.details
+    if event.action.endswith(".end") and event.reason:
+        return ENDED.get(event.reason, "")
+    if event.action.endswith(".expiry"):
+        days = f"it was {_day(details.get('before'))}, it is {_day(details.get('after'))}"
+        return f"{days}: {_WHY[event.reason]}" if event.reason in _WHY else days
+    if event.action.endswith(".rotate") and details.get("overlap"):
+        return "the old token goes on for a while"
+    if event.action.endswith(".create") and isinstance(details.get("scope"), list):
+        return "scope " + ", ".join(map(str, details["scope"]))[:80]
+    if event.action == "second_factor" and details.get("way") == "recovery code":
+        return f"with a recovery code; {details.get('left', 'some')} are left"
+    if event.action == "device.forget" and isinstance(details.get("count"), int):
+        return f"{details['count']} of them"
+    if event.reason:
+        return _WHY.get(event.reason) or ENDED.get(event.reason, "")
+    return _WAYS.get(str(details.get("way", "")), "")
+
+
+def _day(moment: object) -> str:
+    return moment[:10] if isinstance(moment, str) else "never"
+
+
+def _changed(details: Mapping[str, Any], *names: str) -> str:
+    before, after = details.get("before"), details.get("after")
+    if isinstance(before, dict) and isinstance(after, dict):
+        return "; ".join(f"{before.get(name)} → {after.get(name)}" for name in names if name in after)
+    return f"{before} → {after}" if before or after else ""
+
+
+def _text(name: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda details: str(details.get(name) or "")
+
+
+_ABOUT: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
+    "account.update": lambda details: ", ".join(map(str, details.get("fields") or ())),
+    "account.email_change": _changed,
+    "client.create": _text("name"),
+    "client.remove": _text("name"),
+    "client.update": lambda details: _changed(details, "name", "redirect_uri"),
+    "cli_login.begin": _text("description"),
+    "cli_login.approve": _text("description"),
+    "cli_login.deny": _text("description"),
+    "factor.add": _text("name"),
+    "factor.remove": _text("name"),
+    "factor.rename": _changed,
+    "ssh_key.create": _text("fingerprint"),
+    "ssh_key.end": _text("fingerprint"),
+}
+
+
+def _about(event: AuditEvent) -> str:
+    read = _ABOUT.get(event.action)
+    if read is None and event.action.endswith(".update"):
+        read = _changed
+    return read(event.details) if read else ""
