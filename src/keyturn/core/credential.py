@@ -166,6 +166,48 @@ class Device:
     last_used_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class App:
+    """What is pushed to: a name, an owner, and a repository, which goes by the id."""
+
+    id: str
+    name: str
+    owner_id: str
+    created_at: datetime
+    updated_at: datetime
+    released_at: datetime | None = None
+    """When it was last pushed to."""
+    repo_size: int | None = None
+    """Bytes, as of the last push."""
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborator:
+    """That an account may do something with somebody else's app."""
+
+    id: str
+    app_id: str
+    account_id: str
+    permissions: tuple[str, ...]
+    """Of core.apps.PERMISSIONS."""
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """An app on its way to another owner. ``state``: pending, accepted or declined."""
+
+    id: str
+    app_id: str
+    owner_id: str
+    recipient_id: str
+    state: str
+    created_at: datetime
+    updated_at: datetime
+
+
 class Found(NamedTuple):
     """What the one indexed look-up by digest answers: a token with its grant and the facts of its account."""
 

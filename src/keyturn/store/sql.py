@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from keyturn.store.interface import Taken, Unavailable
 from keyturn.store.rows.accounts import FIND_ACCOUNT, AccountRows, found_account
+from keyturn.store.rows.apps import AppRows
 from keyturn.store.rows.audit import AuditRows
 from keyturn.store.rows.clients import ClientRows
 from keyturn.store.rows.factors import FactorRows
@@ -137,6 +138,7 @@ def _translated() -> Iterator[None]:
 
 
 class SqlTx(
-    AccountRows, GrantRows, UseRows, ClientRows, NoticeRows, KeyRows, LoginRows, ThrottleRows, AuditRows, FactorRows, LinkRows
+    AccountRows, GrantRows, UseRows, ClientRows, NoticeRows, KeyRows, LoginRows, ThrottleRows, AuditRows, FactorRows, LinkRows,
+    AppRows,
 ):  # fmt: skip
     """One transaction over SQL: every file of statements together."""

@@ -234,6 +234,42 @@ cli_logins = Table(
     Column("proven_at", Moment),
 )  # fmt: skip
 
+# Apps: what is pushed to. The name of one that ended is free again; its repository's folder goes by its id.
+apps = Table(
+    "apps", metadata,
+    Column("id", _UUID, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, unique=True),
+    Column("owner_id", _UUID, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("released_at", Moment),
+    Column("repo_size", BigInteger),
+    Column("ended_at", Moment),
+)  # fmt: skip
+
+collaborators = Table(
+    "collaborators", metadata,
+    Column("app_id", _UUID, ForeignKey("apps.id"), primary_key=True),
+    Column("account_id", _UUID, ForeignKey("accounts.id"), primary_key=True, index=True),
+    Column("id", _UUID, nullable=False, unique=True),
+    Column("permissions", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
+app_transfers = Table(
+    "app_transfers", metadata,
+    Column("id", _UUID, primary_key=True),
+    Column("app_id", _UUID, ForeignKey("apps.id"), nullable=False, index=True),
+    Column("owner_id", _UUID, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("recipient_id", _UUID, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("state", String(10), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)  # fmt: skip
+
 # Second factors: one-time codes (the seed sealed) and passkeys (the public half).
 factors = Table(
     "factors", metadata,

@@ -70,7 +70,9 @@ class LinkRows(Rows):
             "administrators_without": (
                 t.accounts,
                 sa.and_(
-                    t.accounts.c.admin, t.accounts.c.mfa_since.is_(None), t.accounts.c.suspended_at.is_(None),
+                    t.accounts.c.admin,
+                    t.accounts.c.mfa_since.is_(None),
+                    t.accounts.c.suspended_at.is_(None),
                     t.accounts.c.closed_at.is_(None),
                 ),
             ),

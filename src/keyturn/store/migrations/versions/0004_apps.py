@@ -1,0 +1,62 @@
+"""apps."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "apps",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name_key", sa.Text(), nullable=True),
+        sa.Column("owner_id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("released_at", sa.BigInteger(), nullable=True),
+        sa.Column("repo_size", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_apps_owner_id_accounts")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_apps")),
+        sa.UniqueConstraint("name_key", name=op.f("uq_apps_name_key")),
+    )
+    op.create_index(op.f("ix_apps_owner_id"), "apps", ["owner_id"], unique=False)
+    op.create_table(
+        "app_transfers",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("app_id", sa.String(length=36), nullable=False),
+        sa.Column("owner_id", sa.String(length=36), nullable=False),
+        sa.Column("recipient_id", sa.String(length=36), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_app_transfers_app_id_apps")),
+        sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name=op.f("fk_app_transfers_owner_id_accounts")),
+        sa.ForeignKeyConstraint(["recipient_id"], ["accounts.id"], name=op.f("fk_app_transfers_recipient_id_accounts")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_app_transfers")),
+    )
+    op.create_index(op.f("ix_app_transfers_app_id"), "app_transfers", ["app_id"], unique=False)
+    op.create_index(op.f("ix_app_transfers_owner_id"), "app_transfers", ["owner_id"], unique=False)
+    op.create_index(op.f("ix_app_transfers_recipient_id"), "app_transfers", ["recipient_id"], unique=False)
+    op.create_table(
+        "collaborators",
+        sa.Column("app_id", sa.String(length=36), nullable=False),
+        sa.Column("account_id", sa.String(length=36), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("permissions", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_collaborators_account_id_accounts")),
+        sa.ForeignKeyConstraint(["app_id"], ["apps.id"], name=op.f("fk_collaborators_app_id_apps")),
+        sa.PrimaryKeyConstraint("app_id", "account_id", name=op.f("pk_collaborators")),
+        sa.UniqueConstraint("id", name=op.f("uq_collaborators_id")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_collaborators_account_id"), "collaborators", ["account_id"], unique=False)
