@@ -48,6 +48,7 @@ def by_password(env: Env, by: By, principal: Principal, password: str) -> str:
     if account.mfa_since is not None:
         raise second_step.wrong_code("The password alone does not prove it: this takes your second factor.")
     with env.store.writing() as tx:
+        sign_in.still_the_same(acting.still(env, tx, principal), account)
         return renew(env, tx, by, principal, "password")
 
 

@@ -178,8 +178,15 @@ def judge_code(env: Env, tx: Tx, by: By, account: Account, text: str) -> str | E
                 _seal_anew(env, tx, factor, seed)
                 audit.record(env, tx, by, "second_factor", account_id=account.id, way="code", factor=factor.id)
                 return "code"
+    tx.forget_failures(now - throttle.FORGET)
     tx.add_failure(key, now)
     audit.record(env, tx, by, "second_factor", outcome="refused", account_id=account.id, reason="two_factor")
+    if tx.failures([key])[key].count == CODES.free:
+        letters.tell(
+            env, tx, by, account, "Somebody is guessing two-factor codes of your account",
+            f"{CODES.free} wrong two-factor codes were given for your account in a row. Whoever it was came as far as that with "
+            "your password, or with one of your sessions or tokens. They wait longer after each further try.",
+        )  # fmt: skip
     return wrong_code("That code is wrong, or was used already. Take the next one that your app shows.")
 
 

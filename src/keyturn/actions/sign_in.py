@@ -125,9 +125,9 @@ def _session(env: Env, tx: Tx, by: By, account: Account, *, restricted: bool = F
 
 
 def must_have_second_factor(env: Env, account: Account) -> bool:
-    """Whether the policy asks it of the account."""
+    """Whether the policy asks it of the account; one under single sign-on proves it to its identity provider."""
     asked = env.policy.mfa_required
-    return asked == "all" or (asked == "admins" and account.admin)
+    return not account.federated and (asked == "all" or (asked == "admins" and account.admin))
 
 
 def still_the_same(current: Account | None, proven: Account) -> Account:

@@ -89,7 +89,7 @@ class Endpoint:
         """``permission``: of core.scope; None when nobody has to be proven. ``slow``: hashes a password, always or
         for some bodies. ``counted``: against the rate limit. ``password``: the endpoint for Basic with e-mail and
         account password, where that is taken at all. ``sensitive``: takes the second factor where the account has one,
-        always or for some calls.
+        always or for some calls; a dry run is spared only by an endpoint that has one.
         """
         self._face, self._run, self.permission = face, run, permission
         self._slow, self._counted, self._password = slow, counted, password
@@ -147,14 +147,18 @@ class Endpoint:
 
     def _prove_and(self, run: Callable[[Call], Answer], call: Call) -> Answer:
         acting = call.by.principal  # nobody where a password was given: that asks for a code by itself
-        asked = acting is not None and not call.dry_run and self.is_sensitive(call)
-        if asked and acting is not None:
+        if acting is not None and self.is_sensitive(call):
             prove.require(call.env, call.by, acting, call.code)
         return run(call)
 
     def is_sensitive(self, call: Call) -> bool:
         """Whether the call takes the second factor of an account that has one."""
         return self._sensitive(call) if callable(self._sensitive) else self._sensitive
+
+    @property
+    def may_be_sensitive(self) -> bool:
+        """Whether some of its calls take it."""
+        return bool(self._sensitive)
 
 
 def admit(env: Env, presented: credentials.Presented | credentials.Absent) -> Principal | Deny:

@@ -14,6 +14,7 @@ from keyturn.actions import prove, second_step
 from keyturn.actions.authenticate import web_session
 from keyturn.actions.env import Invalid, Problem, Refused, Throttled
 from keyturn.core import lifecycle
+from keyturn.store.interface import Unavailable
 from keyturn.web.pages.visit import cookie_name, local_path, refusal, see_other, set_cookie
 
 if TYPE_CHECKING:
@@ -52,12 +53,15 @@ def ask(
     return visit.render(
         "confirm.html", status, title="Confirm it is you", action=visit.path + query, carried=carried, posting=posting, ways=ways,
         options=json.dumps(options) if options else None, error=error, cancel=_back(visit),
+        address=visit.face.public_url,
         retype=posting and any("password" in name.lower() for name in fields),
     )  # fmt: skip
 
 
 def _back(visit: Visit) -> str:
-    return local_path("/" if visit.path.count("/") < 2 else visit.path.rsplit("/", 1)[0])
+    above = visit.path.rsplit("/", 1)[0]
+    # /settings and /admin are no pages: what lies right under them is
+    return local_path(above if above.count("/") > 1 else visit.path)
 
 
 def _proven(visit: Visit, run: Run) -> Response:
@@ -80,7 +84,7 @@ def _proven(visit: Visit, run: Run) -> Response:
     if acts:
         try:
             response = run(renewed)
-        except Problem as problem:
+        except (Problem, Unavailable) as problem:  # the new session must reach the browser all the same
             response = refusal(renewed, problem)
     else:
         query = f"?{visit.query}" if visit.query else ""

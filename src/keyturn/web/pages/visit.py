@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from keyturn.actions.authenticate import web_session
 from keyturn.actions.env import By, Gone, Invalid, NotFound, Problem, Refused, Throttled
-from keyturn.actions.sign_in import ENROL
+from keyturn.actions.sign_in import ENROL, must_have_second_factor
 from keyturn.actions.uses import AGENT_LONGEST
 from keyturn.core import token
 from keyturn.store.interface import Unavailable
@@ -110,13 +110,20 @@ class Visit:
         """The page made of ``template``."""
         frame = {
             "csrf": self.csrf, "account": self.account, "instance": self.face.instance, "static": static, "now": self.now,
-            "here": self.path, "flash": self.flash, "restricted": is_restricted(self.principal),
+            "here": self.path, "flash": self.flash, "restricted": self.restricted,
         }  # fmt: skip
         text = templates.get_template(template).render(frame | context)
         response = HTMLResponse(text, status, headers={"Content-Security-Policy": CSP, "Cache-Control": "no-store"})
         if self.flash:
             drop_cookie(self.face, response, "flash")
         return response
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the session may only set up a second factor: it was begun for that, or the policy asks for one by now."""
+        account = self.account
+        asked = account is not None and account.mfa_since is None and must_have_second_factor(self.env, account)
+        return asked or is_restricted(self.principal)
 
     @property
     def asked(self) -> dict[str, str]:
@@ -274,8 +281,9 @@ class Page:
             if posting:
                 return see_other("/sign-in")
             return sign_in.form(visit, local_path(visit.path + (f"?{visit.query}" if visit.query else "")))
-        if is_restricted(visit.principal) and not self._enrolling:
-            return see_other(SET_UP)
+        if visit.restricted and not self._enrolling:
+            path = local_path(visit.path + (f"?{visit.query}" if visit.query else ""))
+            return see_other(SET_UP if posting or path == "/" else f"{SET_UP}?{urlencode({'next': path})}")
         if self._admin and not visit.account.admin:
             return message(
                 visit, 403, "For administrators", ["This page is for administrators of this server."],
@@ -288,20 +296,16 @@ class Page:
     async def _respond(self, run: Run, visit: Visit, *, slow: bool) -> Response:
         try:
             return await self._face.offload.run(lambda: run(visit), slow=slow)
-        except Problem as problem:
+        except (Problem, Unavailable) as problem:
             return refusal(visit, problem)
-        except Unavailable:
-            return message(
-                visit,
-                503,
-                "One moment",
-                ["The server cannot reach its store just now. Nothing was changed; try again."],
-            )
 
 
-def refusal(visit: Visit, problem: Problem) -> Response:
+def refusal(visit: Visit, problem: Problem | Unavailable) -> Response:
     """The page for what an action could not do and no form shows."""
     sentence = str(problem)
+    if isinstance(problem, Unavailable):
+        sentence = "The server cannot reach its store just now. Nothing was changed; try again."
+        return message(visit, 503, "One moment", [sentence])
     if isinstance(problem, NotFound):
         return message(visit, 404, "There is no such thing here", [sentence])
     if isinstance(problem, Gone):
@@ -335,11 +339,12 @@ def read_flash(value: str, browser: str) -> tuple[tuple[str, str], ...]:
     """What the page before has to say, where it was this server that wrote it, for this browser."""
     try:
         raw = base64.urlsafe_b64decode(value)
-        tone, text = json.loads(raw[32:])
-    except (ValueError, TypeError):
+    except ValueError:
         return ()
-    good = hmac.compare_digest(raw[:32], _signature(browser, raw[32:]))
-    return ((tone, text),) if good and isinstance(tone, str) and isinstance(text, str) else ()
+    if not hmac.compare_digest(raw[:32], _signature(browser, raw[32:])):
+        return ()
+    tone, text = json.loads(raw[32:])
+    return ((tone, text),)
 
 
 def _signature(browser: str, packed: bytes) -> bytes:
