@@ -1,0 +1,1 @@
+"""The administrators' pages, under /admin. The routes are in web/dashboard.py."""
