@@ -77,7 +77,7 @@ class Forms(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.found.append((given["action"], {}))
-        elif tag == "input" and self.found:
+        elif tag == "input" and self.found and (given.get("type") not in {"checkbox", "radio"} or "checked" in given):
             self.found[-1][1][given["name"]] = given.get("value", "")
 
 
