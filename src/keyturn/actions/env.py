@@ -72,12 +72,36 @@ class Passkeys(Protocol):
     ) -> Proof: ...  # fmt: skip
 
 
+class Repositories(Protocol):
+    """Where the apps' code is kept: a bare repository for each, which goes by the app's id. Raises OSError."""
+
+    def make(self, app_id: str) -> None:
+        """An empty one; it is there whole or not at all. One that is there already is left as it is."""
+        ...
+
+    def remove(self, app_id: str) -> None:
+        """Nobody reaches it any more once this returns; without effect when there is none."""
+        ...
+
+    def size(self, app_id: str) -> int:
+        """Bytes on disk; 0 when there is none."""
+        ...
+
+
+class PushPolicy(Protocol):
+    """What an operator lets decide about a push, besides our own rules."""
+
+    def refusal(self, push: dict[str, Any]) -> str | None:
+        """None when the push may go on, or what its pusher is told; for whatever fails too."""
+        ...
+
+
 class Undelivered(Exception):
     """A mail or webhook did not get there now; the message says why, without secrets. Trying again is right."""
 
 
 class Courier(Protocol):
-    """Takes mails, or webhooks, to where they go."""
+    """Takes mails, webhooks or events to where they go."""
 
     def send(self, item: Outgoing, now: datetime) -> None:
         """Returns once the other side has taken it over. Raises Undelivered."""
@@ -86,10 +110,12 @@ class Courier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """How mails and webhooks leave; None: that way is not configured."""
+    """How mails, webhooks and events for a command leave; None: that way is not configured."""
 
     mail: Courier | None = None
     webhook: Courier | None = None
+    command: Courier | None = None
+    """Runs the operator's command after a push."""
     webhook_host: str = ""
     """Whom webhooks go to, as lists show it."""
     public_url: str = ""
@@ -122,6 +148,9 @@ class Env:
     sealer: Sealer | None = None
     """None where nothing is sealed: operator commands that do not need it."""
     passkeys: Passkeys | None = None
+    repositories: Repositories | None = None
+    """None where apps have none: operator commands that do not need them."""
+    push_policy: PushPolicy | None = None
 
     def new_id(self) -> str:
         """A UUIDv7 [RFC 9562 5.7]: ids sort in the order of making, which keeps indexes and pages in order too."""
