@@ -152,12 +152,12 @@ def _sign_in(visit: Visit, counts: dict[str, int]) -> list[Check]:
     ]  # fmt: skip
     if without:
         checks.append(Check(
-            "Administrators' second factors", "warn",
+            "Their second factors", "warn",
             f"{without} of {admins} administrator{'s' if admins != 1 else ''} without one",
             "An administrator's password alone opens every account. Ask them to turn on two-factor sign-in.",
         ))  # fmt: skip
     else:
-        checks.append(Check("Administrators' second factors", "ok", "all have one"))
+        checks.append(Check("Their second factors", "ok", "all have one"))
     sealed = visit.env.sealer is not None
     checks.append(
         Check("Seeds of one-time codes", "ok", "sealed with a key outside the store") if sealed
