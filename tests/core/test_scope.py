@@ -20,6 +20,8 @@ TABLE = {
     "account:read": "global identity read write read-protected write-protected",
     "account:write": "global",
     "account:password": "global",
+    "account:two-factor": "global",
+    "two-factor:read": "global",
     "authorizations:read": "global",
     "authorizations:write": "global",
     "sessions:read": "global",

@@ -30,6 +30,8 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "account:read": _ANY,
     "account:write": _GLOBAL,
     "account:password": _GLOBAL,
+    "account:two-factor": _GLOBAL,
+    "two-factor:read": _GLOBAL,
     "authorizations:read": _GLOBAL,
     "authorizations:write": _GLOBAL,
     "sessions:read": _GLOBAL,
@@ -46,7 +48,7 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
 # What an OAuth client may not do whatever its scope: what it made would outlive the authorization that the account's
 # owner was promised to be able to take back, and end with nothing that ends it.
 NOT_FOR_CLIENTS: Final = frozenset(
-    {"account:password", "authorizations:write", "sessions:write", "keys:write", "clients:write"}
+    {"account:password", "account:two-factor", "authorizations:write", "sessions:write", "keys:write", "clients:write"}
 )
 
 # Permissions that change nothing, or only give a right up: what is left to a token in its soft expiry.

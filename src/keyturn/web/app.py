@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import Mount, Router
 
 from keyturn.web import dashboard, health, pages
-from keyturn.web.api import account, authorizations, cli_auth, clients, keys, life, oauth, policy, resets, sessions
+from keyturn.web.api import (
+    account,
+    apps,
+    authorizations,
+    cli_auth,
+    clients,
+    closing,
+    keys,
+    life,
+    oauth,
+    policy,
+    resets,
+    sessions,
+    two_factor,
+)
 from keyturn.web.call import Endpoint
 from keyturn.web.outer import Outer
 from keyturn.web.pages import cli_login, home, setup, sign_in
@@ -44,19 +58,29 @@ def build(face: Face) -> ASGIApp:
     def act(path: str, post: pages.Run, **options: bool) -> Route:
         return page(path, sign_in.not_by_get, post=post, signed_in=True, **options)
 
-    auth, sess = "/oauth/authorizations", "/oauth/sessions"
+    auth, sess, second = "/oauth/authorizations", "/oauth/sessions", "/account/two-factor"
+    proven: dict[str, Any] = {"slow": True, "sensitive": True}
     routes = [
         # GET /verify and GET /account are answered in outer.py, by hot.py; here /account tells what the path takes
         api("GET", "/account", account.info, "account:read"),
-        api("PATCH", "/account", account.update, "account:write",
+        api("PATCH", "/account", account.update(face), "account:write",
             slow=account.is_secured, sensitive=account.changes_secured),
-        api("PUT", "/account/password", account.change_password, "account:password", slow=True, sensitive=True),
+        api("DELETE", "/account", closing.close, "account:password", slow=True, sensitive=closing.acts),
+        api("PUT", "/account/password", account.change_password, "account:password",
+            slow=True, sensitive=account.changes_password),
         api("GET", "/account/rate-limits", account.rate_limit(face), "account:read", counted=False),
         api("GET", "/account/features", account.nothing, "features:read"),
         api("GET", "/account/keys", keys.listed, "keys:read"),
         api("POST", "/account/keys", keys.add, "keys:write", sensitive=True),
         api("GET", "/account/keys/{id:path}", keys.info, "keys:read"),
         api("DELETE", "/account/keys/{id:path}", keys.remove, "keys:write"),
+        api("GET", second, two_factor.info, "two-factor:read"),
+        api("DELETE", second, two_factor.turn_off, "account:two-factor", **proven),
+        api("POST", second + "/app", two_factor.begin(face), "account:two-factor", **proven),
+        # not sensitive: the beginning was, and its code is used up
+        api("POST", second + "/app/{id}/confirm", two_factor.confirm, "account:two-factor", slow=True),
+        api("POST", second + "/recovery-codes", two_factor.renew_recovery_codes, "account:two-factor", **proven),
+        api("DELETE", second + "/{id}", two_factor.remove, "account:two-factor", **proven),
         api("GET", auth, authorizations.listed, "authorizations:read"),
         api("POST", auth, authorizations.create, "authorizations:write",
             password=authorizations.create_by_password, sensitive=authorizations.outlives),
@@ -85,6 +109,7 @@ def build(face: Face) -> ASGIApp:
         api("GET", "/account/preview", life.previewed, "sessions:read"),
         Route("/credentials/revoke", life.Report(face), methods=["POST"]),
         api("GET", "/teams", account.nothing, "teams:read"),
+        *app_routes(face, api),
         api("GET", "/policy", policy.show(face), None),
         Route("/auth", cli_auth.Begin(face), methods=["POST"]),
         Route("/auth/cli/{id}", cli_auth.Wait(face), methods=["GET"]),
@@ -101,7 +126,6 @@ def build(face: Face) -> ASGIApp:
         page(resets.ASK + "/{secret}", reset_page.show_choose, post=reset_page.choose, slow=True),
         page(oauth.AUTHORIZE, oauth_page.show, post=oauth_page.submit),
         page(oauth.AUTHORIZE + "/switch", sign_in.not_by_get, post=oauth_page.switch),
-        page("/sessions/{id}/end", sign_in.not_by_get, post=home.end_session),
         *dashboard.routes(page, act),
         Mount("/static", Files(directory=STATIC)),
     ]  # fmt: skip
@@ -118,3 +142,33 @@ def build(face: Face) -> ASGIApp:
             yield
 
     return Outer(face, Router(routes, default=Unknown(face), redirect_slashes=False, lifespan=lifespan))
+
+
+def app_routes(face: Face, api: Callable[..., Route]) -> list[Route]:
+    """Apps, who else may use them, and transfers."""
+    found, one, members = apps.Apps(face), "/apps/{app}", "/collaborators"
+    return [
+        api("GET", "/apps", found.listed, "apps:read"),
+        api("GET", "/users/~/apps", found.listed, "apps:read"),
+        api("POST", "/apps", found.create, "apps:write"),
+        api("GET", one, found.info, "apps:read"),
+        api("PATCH", one, found.update, "apps:write"),
+        api("DELETE", one, found.destroy, "apps:write"),
+        api("GET", one + members, apps.members, "apps:read"),
+        api("POST", one + members, apps.add_member, "access:write"),
+        api("GET", one + members + "/{who}", apps.member, "apps:read"),
+        api("PATCH", one + members + "/{who}", apps.change_member, "access:write"),
+        api("DELETE", one + members + "/{who}", apps.remove_member, "access:write"),
+        # what the Heroku CLI calls when it sets permissions
+        api("POST", "/teams" + one + members, apps.add_member, "access:write"),
+        api("PATCH", "/teams" + one + members + "/{who}", apps.change_member, "access:write"),
+        api("DELETE", "/teams" + one + members + "/{who}", apps.remove_member, "access:write"),
+        api("PUT", one + "/pre-authorizations", apps.proven, "apps:read", sensitive=True),
+        *(api("GET", one + "/" + name, apps.nothing, "apps:read") for name in ("addons", "dynos", "formation", "releases")),
+        api("GET", "/account/app-transfers", apps.transfers, "apps:read"),
+        api("POST", "/account/app-transfers", apps.offer, "access:write"),
+        api("PUT", "/account/app-transfers", apps.offer, "access:write"),  # heroku3
+        api("GET", "/account/app-transfers/{id}", apps.transfer, "apps:read"),
+        api("PATCH", "/account/app-transfers/{id}", apps.answer, "access:write"),
+        api("DELETE", "/account/app-transfers/{id}", apps.take_back, "access:write"),
+    ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from keyturn.actions import accounts, preview
 from keyturn.actions.env import Invalid
 from keyturn.core.policy import Event
-from keyturn.web import render
+from keyturn.web import mailed, render
 from keyturn.web.answer import Answer
 from keyturn.web.api.authorizations import renderer
 
@@ -32,24 +32,30 @@ def rate_limit(face: Face) -> Callable[[Call], Answer]:
     return remaining
 
 
-def update(call: Call) -> Answer:
+def update(face: Face) -> Callable[[Call], Answer]:
     """PATCH /account: name, allow_tracking, beta; with ``password`` also the e-mail, or the password to
     ``new_password``. Whatever is wrong with any of them is found before anything changes.
     """
-    body, current = call.body, call.body.get("password")
-    others = accounts.clean_changes(body)
-    email = body.get("email") if body.get("email") != call.principal.email else None
-    ended: dict[str, Any] = {}
-    if body.get("new_password") is not None:
-        if email is not None:
-            raise Invalid("email", "change the e-mail address and the password in two requests")
-        changed = change_password(call, current)
-        if not others:
-            return changed
-        ended = {name: changed.body[name] for name in ("ended", "api_key") if name in changed.body}
-    elif email is not None:
-        accounts.change_email(call.env, call.by, call.principal, current_password=current, email=email)
-    return Answer(render.account(accounts.update(call.env, call.by, call.principal, body)) | ended)
+
+    def run(call: Call) -> Answer:
+        body, current = call.body, call.body.get("password")
+        others = accounts.clean_changes(body)
+        email = body.get("email") if body.get("email") != call.principal.email else None
+        ended: dict[str, Any] = {}
+        if body.get("new_password") is not None:
+            if email is not None:
+                raise Invalid("email", "change the e-mail address and the password in two requests")
+            changed = change_password(call, current)
+            if not others:
+                return changed
+            ended = {name: changed.body[name] for name in ("ended", "api_key") if name in changed.body}
+        elif email is not None:
+            accounts.change_email(
+                call.env, call.by, call.principal, email=email, current_password=current, sender=mailed.confirming(face)
+            )
+        return Answer(render.account(accounts.update(call.env, call.by, call.principal, body)) | ended)
+
+    return run
 
 
 def is_secured(body: dict[str, Any]) -> bool:
@@ -58,8 +64,13 @@ def is_secured(body: dict[str, Any]) -> bool:
 
 
 def changes_secured(call: Call) -> bool:
-    """The same, of the request that makes it."""
-    return is_secured(call.body)
+    """The same, of the request that makes it; a preview there is of a new password alone."""
+    return is_secured(call.body) and (call.body.get("email") is not None or changes_password(call))
+
+
+def changes_password(call: Call) -> bool:
+    """Whether the new password is meant, and no preview of it."""
+    return not call.dry_run
 
 
 def change_password(call: Call, current: object = None) -> Answer:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from keyturn.actions import leaks, preview, why
-from keyturn.actions.env import Invalid
+from keyturn.actions import leaks, preview, prove, why
+from keyturn.actions.env import By, Invalid, Refused
 from keyturn.core import decide
 from keyturn.core.policy import Event
 from keyturn.web import call as calls
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from keyturn.core.credential import Deny
+    from keyturn.core.credential import Deny, Principal
     from keyturn.web.call import Call
     from keyturn.web.face import Face
 
@@ -65,21 +66,26 @@ def _tell(call: Call, told: why.Told, routes: Sequence[object]) -> Answer:
     if told.credential is not None and told.owner is not None:
         body["credential"] = Render(call.env, told.owner).credential(told.credential)
     method, path = call.query.get("method", "GET").upper(), call.query.get("path")
+    taken: _Taken | None = None
     if path is not None:
         body |= {"method": method, "path": path}
-        permission, missing = _permission(routes, method, path)
-        if missing is not None:
-            return Answer(body | missing.body | {"verdict": "refused", "status": missing.status})
-        body["permission"] = permission
-        if permission is None:
+        found = _taken(routes, method, path)
+        if isinstance(found, Answer):
+            return Answer(body | found.body | {"verdict": "refused", "status": found.status})
+        taken = found
+        body["permission"] = taken.permission
+        if taken.permission is None:
             return Answer(body | {"message": "This takes no credential."})
     if told.dead is not None:
         refusal: Deny | None = told.dead
     else:
         assert told.principal is not None
-        refusal = (
-            decide.authorize(told.principal, body["permission"]) if path is not None and body["permission"] else None
-        )
+        refusal = None
+        if taken is not None and taken.permission is not None:
+            refusal = decide.authorize(told.principal, taken.permission)
+            if refusal is None:
+                refusal, note = _second_factor(call, told.principal, taken)
+                body |= {"note": note} if note else {}
     if refusal is None:
         return Answer(body)
     answer = refuse.deny(refusal, forbidden=told.dead is None)
@@ -87,21 +93,50 @@ def _tell(call: Call, told: why.Told, routes: Sequence[object]) -> Answer:
     return Answer(body | answer.body | known | {"verdict": "refused", "status": answer.status})
 
 
-def _permission(routes: Sequence[object], method: str, path: str) -> tuple[str | None, Answer | None]:
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a request takes. ``endpoint`` is None where none of the API's serves it."""
+
+    permission: str | None
+    endpoint: calls.Endpoint | None = None
+    params: dict[str, str] = field(default_factory=dict)
+
+
+def _taken(routes: Sequence[object], method: str, path: str) -> _Taken | Answer:
     """What a request for ``path`` takes, by the very routes that serve it; or the 404 or 405 that it gets."""
     path = path.partition("?")[0]
     if path == "/verify":
-        return "self:end", None  # any living token
+        return _Taken("self:end")  # any living token
     methods: set[str] = set()
     for route in routes:
-        if isinstance(route, Route) and route.path_regex.match(path):
+        if isinstance(route, Route) and (found := route.path_regex.match(path)):
             if method in (route.methods or ()):
                 endpoint = route.app
-                return (endpoint.permission if isinstance(endpoint, calls.Endpoint) else None), None
+                if not isinstance(endpoint, calls.Endpoint):
+                    return _Taken(None)
+                return _Taken(endpoint.permission, endpoint, found.groupdict())
             methods |= route.methods or set()
-    if methods:
-        return None, refuse.wrong_method(sorted(methods))
-    return None, refuse.no_such_route()
+    return refuse.wrong_method(sorted(methods)) if methods else refuse.no_such_route()
+
+
+_SOMETIMES = "With some contents this request takes a two-factor code as well."
+
+
+def _second_factor(call: Call, principal: Principal, taken: _Taken) -> tuple[Deny | None, str | None]:
+    """The refusal that the request gets for want of a two-factor code, when it has no body; a note where the body
+    tells whether it takes one.
+    """
+    if taken.endpoint is None:
+        return None, None
+    bare = calls.Call(call.env, By(principal), taken.params, {}, None, {})
+    asked = taken.endpoint.is_sensitive(bare)
+    if not asked and not taken.endpoint.may_be_sensitive:
+        return None, None
+    try:
+        prove.require(call.env, bare.by, principal, None)
+    except Refused as refused:
+        return (refused.deny, None) if asked else (None, _SOMETIMES)
+    return None, None
 
 
 class Report:
