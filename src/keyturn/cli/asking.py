@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _NEAR: Final = 24 * 3600
 """Seconds before the end of a login that a server does not warn of, from which on every command does."""
+_BROWSER_ONLY: Final = "device_trust_required"
+_CODE_TRIES: Final = 3
+"""How often a two-factor code may be wrong before a command gives up; as the Heroku CLI has it."""
 _warned: set[str] = set()
 
 
@@ -113,10 +116,12 @@ class Server:
 
     def _with_second_factor(self, request: Callable[[Mapping[str, str]], T]) -> T:
         try:
-            answer = request({})
+            answer = with_second_factor(request)
         except Forbidden as refused:
             self._reached = True
-            answer = request(second_factor(refused))
+            if refused.id == _BROWSER_ONLY and self.credential is not None and not self.credential.stored:
+                refused.next = f"{unset_variable()}; {refused.next}"  # or the login would not count
+            raise
         self._reached = True
         return answer
 
@@ -144,12 +149,33 @@ class Server:
             _warn_once(f"this login ends {say.moment(hint.expires_at)}; to have a new one: keyturn login")
 
 
-def second_factor(refused: Forbidden) -> dict[str, str]:
-    """The header with the code, asked for, when that is what the server wants; else raises ``refused``."""
+def with_second_factor(request: Callable[[Mapping[str, str]], T]) -> T:
+    """What ``request`` answers; where the server wants a two-factor code it is asked for, and the request repeated with
+    the header that has it. ``request`` is called with the headers to add. Raises as it does.
+    """
+    more: dict[str, str] = {}
+    for left in reversed(range(_CODE_TRIES + 1)):
+        try:
+            return request(more)
+        except Forbidden as refused:
+            more = _second_factor(refused, again=bool(more), left=left)
+    raise AssertionError("the last try returns or raises")
+
+
+def _second_factor(refused: Forbidden, *, again: bool, left: int) -> dict[str, str]:
     from keyturn.cli import terminal
 
-    if refused.id != "two_factor" or not terminal.is_interactive():
+    if refused.id != "two_factor":
         raise refused
+    refused.next = None  # the server's advice is for programs, which can add a header
+    if not terminal.is_interactive():
+        refused.next = "run it at a terminal, where the code can be asked for"
+        raise refused
+    if not left:
+        raise refused
+    if again:
+        say.failure(refused.message)
+    say.own_line()
     code = terminal.secret("Two-factor code: ").strip()
     if not (code.isascii() and code.isprintable()):
         raise refused

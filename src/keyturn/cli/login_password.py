@@ -8,15 +8,16 @@ import os
 import sys
 
 from keyturn.cli import say, terminal
-from keyturn.cli.asking import second_factor, transport
+from keyturn.cli.asking import transport, with_second_factor
 from keyturn.cli.failures import Cancelled
 from keyturn.cli.login import NewLogin, description, new_login
 from keyturn.client import state
-from keyturn.client.errors import ConnectionFailed, Forbidden, KeyturnError
+from keyturn.client.errors import ConnectionFailed, KeyturnError
 from keyturn.client.transport import basic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from keyturn.client.hosts import Host
@@ -38,19 +39,15 @@ def obtain(host: Host, expires_in: int | None) -> NewLogin:
 
 
 def _trade(connection: Transport, asked: dict[str, Any], authorization: str) -> dict[str, Any]:
-    more: dict[str, str] = {}
-    for _ in range(3):
-        try:
-            said = connection.request(
-                "POST", "/oauth/authorizations", asked, authorization=authorization, headers=more
-            ).body
-        except Forbidden as refused:
-            more = second_factor(refused)
-            continue
-        if not isinstance(said, dict):
-            raise ConnectionFailed("the server took the password but did not answer with a token")
-        return said
-    raise KeyturnError("that was no valid two-factor code, three times over", "keyturn login -i")
+    def request(more: Mapping[str, str]) -> Any:
+        return connection.request(
+            "POST", "/oauth/authorizations", asked, authorization=authorization, headers=more
+        ).body
+
+    said = with_second_factor(request)
+    if not isinstance(said, dict):
+        raise ConnectionFailed("the server took the password but did not answer with a token")
+    return said
 
 
 def _from_terminal(last: str) -> tuple[str, str]:

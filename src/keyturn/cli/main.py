@@ -14,6 +14,24 @@ if TYPE_CHECKING:
     from typing import Final
 
 COMMANDS: Final = {
+    "access": ("access", "show_all", "list who may do what with an app"),
+    "access:add": ("access", "add", "let somebody use an app"),
+    "access:remove": ("access", "remove", "take somebody's access to an app away"),
+    "access:update": ("access", "update", "change what somebody may do with an app"),
+    "apps": ("apps", "show_all", "list the apps that you own or may use"),
+    "apps:create": ("apps", "create", "make an app, and let git push to it"),
+    "apps:destroy": ("apps", "destroy", "destroy an app and its repository"),
+    "apps:info": ("apps", "info", "show an app"),
+    "apps:rename": ("apps", "rename", "give an app another name"),
+    "apps:transfer": ("apps", "transfer", "offer an app to another owner"),
+    "apps:transfer:accept": ("apps", "accept", "take an app that is offered to you"),
+    "apps:transfer:cancel": ("apps", "cancel", "take back the offer of an app"),
+    "apps:transfer:decline": ("apps", "decline", "decline an app that is offered to you"),
+    "apps:transfers": ("apps", "transfers", "list the transfers that you began or were offered"),
+    "auth:2fa": ("two_factor", "show", "show whether two-factor authentication is on, and by what"),
+    "auth:2fa:disable": ("two_factor", "disable", "turn two-factor authentication off"),
+    "auth:2fa:enable": ("two_factor", "enable", "turn two-factor authentication on, with an authenticator app"),
+    "auth:2fa:recovery": ("two_factor", "recovery", "make new recovery codes"),
     "auth:doctor": ("doctor", "run", "find what is wrong with this machine's credentials, and mend it"),
     "auth:login": ("login", "run", "log in, in the browser or with -i by password, and store the token"),
     "auth:logout": ("logout", "run", "end this machine's login, at the server and in netrc"),
@@ -34,6 +52,9 @@ COMMANDS: Final = {
     "clients:info": ("clients", "info", "show one OAuth client"),
     "clients:rotate": ("clients", "rotate", "give an OAuth client a new secret"),
     "clients:update": ("clients", "update", "change an OAuth client's name or address"),
+    "git:clone": ("git_remote", "clone", "get an app's code"),
+    "git:credentials": ("git_credentials", "run", "answer git's questions for a password; --install sets it up"),
+    "git:remote": ("git_remote", "remote", "let this folder's git push to an app"),
     "keys": ("keys", "show_all", "list the account's SSH keys"),
     "keys:add": ("keys_add", "run", "add an SSH key"),
     "keys:clear": ("keys", "clear", "remove all SSH keys"),
@@ -49,6 +70,12 @@ ALIASES: Final = {
     "login": "auth:login",
     "logout": "auth:logout",
     "whoami": "auth:whoami",
+    "twofactor": "auth:2fa",
+    "2fa": "auth:2fa",
+    "2fa:disable": "auth:2fa:disable",
+    "2fa:enable": "auth:2fa:enable",
+    "2fa:recovery": "auth:2fa:recovery",
+    "twofactor:disable": "auth:2fa:disable",
     "authorizations:destroy": "authorizations:revoke",
     "--help": "help",
     "-h": "help",
@@ -60,7 +87,7 @@ def resolve(words: Sequence[str]) -> tuple[str | None, list[str]]:
     """The command that the words name, or None, and what is left for it to parse."""
     if not words:
         return "help", []
-    for count in (2, 1):
+    for count in (3, 2, 1):
         name = ":".join(words[:count])
         if len(words) >= count and (name in COMMANDS or name in ALIASES):
             return ALIASES.get(name, name), list(words[count:])

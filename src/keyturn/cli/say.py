@@ -46,12 +46,17 @@ def line(text: str, end: str = "\n") -> None:
         pass
 
 
-def _marked(text: str, mark: str = "", colour: str = _YELLOW) -> None:
-    encoding = getattr(sys.stderr, "encoding", None) or "ascii"
-    arrow = "\u203a" if encoding.lower().replace("-", "") == "utf8" else ">"
+def own_line() -> None:
+    """Ends the line that a `doing` has begun: what comes next stands on its own."""
     if _unfinished and _unfinished[-1]:
         _unfinished[-1] = ""
         line("")
+
+
+def _marked(text: str, mark: str = "", colour: str = _YELLOW) -> None:
+    encoding = getattr(sys.stderr, "encoding", None) or "ascii"
+    arrow = "\u203a" if encoding.lower().replace("-", "") == "utf8" else ">"
+    own_line()
     prefix = f" {coloured(arrow, colour, sys.stderr)}   "
     line(prefix + (f"{coloured(mark, colour, sys.stderr)} " if mark else "") + clean(text))
 

@@ -188,6 +188,8 @@ def show(told: Mapping[str, Any]) -> None:
     pairs = [(name, value) for name, value in pairs if value]
     if pairs:
         say.particulars(pairs)
+    if told.get("note"):
+        say.note(str(told["note"]))
     if told.get("untold"):
         say.note(str(told["untold"]))
 

@@ -24,18 +24,22 @@ if TYPE_CHECKING:
         RateLimited,
         ServerFault,
         StorageFailed,
+        TwoFactorRequired,
         Unauthorized,
     )
     from keyturn.client.hosts import HostError
     from keyturn.client.models import (
         AccessToken,
         Account,
+        AppSetUp,
         Authorization,
         Ending,
+        Factor,
         Key,
         Preview,
         RateLimit,
         Session,
+        TwoFactorStatus,
         Use,
         Verified,
         Why,
@@ -45,10 +49,12 @@ __all__ = [
     "AccessToken",
     "Account",
     "ApiError",
+    "AppSetUp",
     "Authorization",
     "Client",
     "ConnectionFailed",
     "Ending",
+    "Factor",
     "Forbidden",
     "HostError",
     "Invalid",
@@ -62,6 +68,8 @@ __all__ = [
     "ServerFault",
     "Session",
     "StorageFailed",
+    "TwoFactorRequired",
+    "TwoFactorStatus",
     "Unauthorized",
     "Use",
     "Verified",
@@ -69,7 +77,8 @@ __all__ = [
 ]
 
 _MODELS = (
-    "AccessToken", "Account", "Authorization", "Ending", "Key", "Preview", "RateLimit", "Session", "Use", "Verified", "Why",
+    "AccessToken", "Account", "AppSetUp", "Authorization", "Ending", "Factor", "Key", "Preview", "RateLimit", "Session",
+    "TwoFactorStatus", "Use", "Verified", "Why",
 )  # fmt: skip
 
 

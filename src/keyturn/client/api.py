@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from keyturn.client.hosts import Host
-    from keyturn.client.models import Account, Authorization, Key, Preview, RateLimit, Session, Verified, Why
+    from keyturn.client.models import (
+        Account,
+        AppSetUp,
+        Authorization,
+        Factor,
+        Key,
+        Preview,
+        RateLimit,
+        Session,
+        TwoFactorStatus,
+        Verified,
+        Why,
+    )
 
 
 class Keep(Enum):
@@ -61,6 +73,7 @@ class Client:
         self.authorizations = Authorizations(self)
         self.sessions = Sessions(self)
         self.keys = Keys(self)
+        self.two_factor = TwoFactor(self)
 
     def __enter__(self) -> Client:
         return self
@@ -81,16 +94,19 @@ class Client:
         """Who the token speaks for."""
         return models.account(self.ask("GET", "/account"))
 
-    def update_account(self, *, password: str | None = None, **changes: str | bool | None) -> Account:
+    def update_account(
+        self, *, password: str | None = None, code: str | None = None, **changes: str | bool | None
+    ) -> Account:
         """Change ``name``, ``allow_tracking``, ``beta``; with the account's ``password`` also ``email``."""
         body: dict[str, Any] = dict(changes)
         if password is not None:
             body["password"] = password
-        return models.account(self.ask("PATCH", "/account", body))
+        return models.account(self.ask("PATCH", "/account", body, code=code))
 
-    def change_password(self, current: str, new: str) -> Account:
+    def change_password(self, current: str, new: str, *, code: str | None = None) -> Account:
         """Change the password. Other logins end; this token lives (docs/policies.md)."""
-        return models.account(self.ask("PUT", "/account/password", {"current_password": current, "new_password": new}))
+        body = {"current_password": current, "new_password": new}
+        return models.account(self.ask("PUT", "/account/password", body, code=code))
 
     def rate_limit(self) -> RateLimit:
         """How many requests the account has left. Asking is not counted."""
@@ -125,10 +141,15 @@ class Client:
         }
         return models.preview(self.ask("GET", f"/account/preview?{urlencode(about)}"))
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Any route that answers with one object; its JSON. For what has no method here yet."""
+    def ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, code: str | None = None
+    ) -> dict[str, Any]:
+        """Any route that answers with one object; its JSON. For what has no method here yet. ``code``: a two-factor code,
+        or a recovery code, for what takes one.
+        """
         self._require_token()
-        answer = self._transport.request(method, path, body)
+        more = None if code is None else {"Heroku-Two-Factor-Code": _typed(code)}
+        answer = self._transport.request(method, path, body, headers=more)
         if not isinstance(answer.body, dict):
             raise ServerFault(
                 answer.status, {"message": f"{method} {path} did not answer with an object"}, answer.headers
@@ -157,7 +178,12 @@ class Authorizations:
         return [models.authorization(item) for item in self._client.ask_all(path)]
 
     def create(
-        self, description: str | None = None, *, scope: Iterable[str] | None = None, expires_in: int | None = None
+        self,
+        description: str | None = None,
+        *,
+        scope: Iterable[str] | None = None,
+        expires_in: int | None = None,
+        code: str | None = None,
     ) -> Authorization:
         """A new one; its token is told this once. ``expires_in``: seconds, None for never. ``scope``: by default
         ``global``.
@@ -168,7 +194,7 @@ class Authorizations:
             "expires_in": expires_in,
         }
         given = {name: value for name, value in body.items() if value is not None}
-        return models.authorization(self._client.ask("POST", "/oauth/authorizations", given))
+        return models.authorization(self._client.ask("POST", "/oauth/authorizations", given, code=code))
 
     def info(self, id: str) -> Authorization:  # noqa: A002 - the API's own word
         """One of them. Raises NotFound."""
@@ -180,19 +206,28 @@ class Authorizations:
         *,
         description: str | None = None,
         expires_in: int | Keep | None = KEEP,
+        code: str | None = None,
     ) -> Authorization:
         """Describe it otherwise, or let it end ``expires_in`` seconds from now (None: never). Raises NotFound, Invalid."""
         body: dict[str, Any] = {} if description is None else {"description": description}
         if not isinstance(expires_in, Keep):
             body["expires_in"] = expires_in
-        return models.authorization(self._client.ask("PATCH", _path(id), body))
+        return models.authorization(self._client.ask("PATCH", _path(id), body, code=code))
 
-    def rotate(self, id: str, *, overlap: int | None = None, idle: int | None = None) -> Authorization:  # noqa: A002
+    def rotate(
+        self,
+        id: str,  # noqa: A002
+        *,
+        overlap: int | None = None,
+        idle: int | None = None,
+        code: str | None = None,
+    ) -> Authorization:
         """Give it a new token, told this once. The old one ends at once, or goes on for ``overlap`` seconds, until it was
         unused for ``idle`` seconds. Raises NotFound, Invalid.
         """
         asked = {name: value for name, value in (("overlap", overlap), ("idle", idle)) if value is not None}
-        return models.authorization(self._client.ask("POST", _path(id) + "/actions/regenerate-tokens", asked or None))
+        path = _path(id) + "/actions/regenerate-tokens"
+        return models.authorization(self._client.ask("POST", path, asked or None, code=code))
 
     def revoke(self, id: str) -> Authorization:  # noqa: A002
         """End it. Raises NotFound."""
@@ -229,13 +264,60 @@ class Keys:
         """All of them."""
         return [models.key(item) for item in self._client.ask_all("/account/keys")]
 
-    def add(self, public_key: str) -> Key:
+    def add(self, public_key: str, *, code: str | None = None) -> Key:
         """Add one, as a line of authorized_keys. Raises Invalid."""
-        return models.key(self._client.ask("POST", "/account/keys", {"public_key": public_key}))
+        return models.key(self._client.ask("POST", "/account/keys", {"public_key": public_key}, code=code))
 
     def remove(self, id: str) -> Key:  # noqa: A002
         """Remove the one with this id or fingerprint. Raises NotFound."""
         return models.key(self._client.ask("DELETE", f"/account/keys/{quote(id, safe='')}"))
+
+
+class TwoFactor:
+    """Two-factor authentication. Changes take the account's password, and where it is on a ``code`` as well: they raise
+    Invalid for a wrong password, TwoFactorRequired for want of a code and for a wrong one.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def status(self) -> TwoFactorStatus:
+        """Whether it is on, and by what."""
+        return models.two_factor(self._client.ask("GET", _SECOND))
+
+    def begin(self, password: str, *, name: str | None = None, code: str | None = None) -> AppSetUp:
+        """Begin to set up an authenticator app; it counts once ``confirm`` was given a code of it."""
+        body = {"password": password} | ({} if name is None else {"name": name})
+        return models.app_set_up(self._client.ask("POST", f"{_SECOND}/app", body, code=code))
+
+    def confirm(self, id: str, password: str, code: str) -> tuple[str, ...]:  # noqa: A002
+        """Turn it on with the first ``code`` that the new app shows. The recovery codes, told this once; none for a further
+        app. Raises NotFound; Invalid for a wrong code.
+        """
+        path = f"{_SECOND}/app/{quote(id, safe='')}/confirm"
+        return models.codes(self._client.ask("POST", path, {"password": password, "code": code}))
+
+    def new_recovery_codes(self, password: str, *, code: str | None = None) -> tuple[str, ...]:
+        """New recovery codes, told this once; those before work no more."""
+        return models.codes(self._client.ask("POST", f"{_SECOND}/recovery-codes", {"password": password}, code=code))
+
+    def remove(self, id: str, password: str, *, code: str | None = None) -> Factor:  # noqa: A002
+        """Remove one of several. Raises NotFound; Invalid for the last one."""
+        path = f"{_SECOND}/{quote(id, safe='')}"
+        return models.factor(self._client.ask("DELETE", path, {"password": password}, code=code))
+
+    def turn_off(self, password: str, *, code: str | None = None) -> TwoFactorStatus:
+        """Turn it off: the password alone signs in. Raises Forbidden where the server's policy asks for it."""
+        return models.two_factor(self._client.ask("DELETE", _SECOND, {"password": password}, code=code))
+
+
+_SECOND: Final = "/account/two-factor"
+
+
+def _typed(code: str) -> str:
+    if not (code.isascii() and code.isprintable()):
+        raise ValueError("a two-factor code is of ASCII letters, digits and hyphens")  # never the code itself
+    return code.strip()
 
 
 def _path(identity: str) -> str:

@@ -6,7 +6,8 @@ KeyturnError
 ├── StorageFailed         a file of ours on this machine cannot be read or written
 └── ApiError              the server answered, and said no
     ├── Unauthorized      401: the token is dead, malformed or unknown; `reason` says which
-    ├── Forbidden         403: a live token without the right, or a second factor is asked for
+    ├── Forbidden         403: a live token without the right
+    │   └── TwoFactorRequired  a two-factor code is asked for, or the one given was wrong
     ├── NotFound          404, 410
     ├── Invalid           400, 409, 413, 422: what was sent is wrong; `field` may name it
     ├── RateLimited       429: `retry_after` seconds
@@ -70,6 +71,10 @@ class Forbidden(ApiError):
     """403."""
 
 
+class TwoFactorRequired(Forbidden):
+    """403, where repeating the call with ``code=`` mends it."""
+
+
 class NotFound(ApiError):
     """404 or 410."""
 
@@ -100,7 +105,10 @@ _BY_STATUS = {
 def refusal(status: int, body: object, headers: Mapping[str, str]) -> ApiError:
     """The error for an answer of status 300 and more. ``headers`` have lower-case names."""
     kind = _BY_STATUS.get(status, ServerFault if status >= 500 else ApiError)
-    return kind(status, body if isinstance(body, dict) else {}, headers)
+    said = body if isinstance(body, dict) else {}
+    if kind is Forbidden and said.get("id") == "two_factor":
+        kind = TwoFactorRequired
+    return kind(status, said, headers)
 
 
 def _text(body: Mapping[str, Any], key: str) -> str | None:

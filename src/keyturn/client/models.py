@@ -116,7 +116,8 @@ class Preview:
 class Why:
     """Why a token works or does not. ``allowed``: whether the request that was asked about would be; ``status``: HTTP's.
 
-    ``next`` is the command that mends a refusal; ``scope`` those of which it takes one.
+    ``next`` is the command that mends a refusal; ``scope`` those of which it takes one; ``note`` what the verdict hangs
+    on besides.
     """
 
     alive: bool
@@ -127,6 +128,46 @@ class Why:
     next: str | None
     scope: tuple[str, ...]
     credential: Authorization | Session | None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A second factor. ``kind``: ``totp`` (an authenticator app) or ``passkey``."""
+
+    id: str
+    kind: str
+    name: str
+    created_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TwoFactorStatus:
+    """Whether two-factor authentication is on, since when, and by what; ``required``: the server's policy asks for it.
+
+    ``recovery_codes_left`` and ``remembered_browsers`` are counts.
+    """
+
+    enabled: bool
+    since: datetime | None
+    required: bool
+    factors: tuple[Factor, ...]
+    recovery_codes_left: int
+    remembered_browsers: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppSetUp:
+    """An authenticator app that is being set up: ``key`` (base32) or ``uri`` (for a QR code; ``qr``: one of text blocks)
+    go into the app.
+    """
+
+    id: str
+    name: str
+    key: str = field(repr=False)
+    uri: str = field(repr=False)
+    qr: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +309,42 @@ def why(body: Json) -> Why:
         next=_optional(body, "next"),
         scope=tuple(str(name) for name in body.get("scope") or ()),
         credential=credential(found) if isinstance(found, Mapping) else None,
+        note=_optional(body, "note"),
     )
+
+
+def two_factor(body: Json) -> TwoFactorStatus:
+    """An answer of ``/account/two-factor``."""
+    return TwoFactorStatus(
+        enabled=body.get("enabled") is True,
+        since=moment(body.get("since")),
+        required=body.get("required") is True,
+        factors=tuple(factor(item) for item in _objects(body.get("factors"))),
+        recovery_codes_left=_number(body, "recovery_codes_left"),
+        remembered_browsers=_number(body, "remembered_browsers"),
+    )
+
+
+def factor(body: Json) -> Factor:
+    """One of its factors."""
+    return Factor(
+        id=_text(body, "id"),
+        kind=_text(body, "kind"),
+        name=_text(body, "name"),
+        created_at=moment(body.get("created_at")),
+        last_used_at=moment(body.get("last_used_at")),
+    )
+
+
+def app_set_up(body: Json) -> AppSetUp:
+    """An answer of ``/account/two-factor/app``."""
+    return AppSetUp(*(_text(body, name) for name in ("id", "name", "key", "uri", "qr")))
+
+
+def codes(body: Json) -> tuple[str, ...]:
+    """The recovery codes in an answer."""
+    found = body.get("recovery_codes")
+    return tuple(str(code) for code in found) if isinstance(found, list) else ()
 
 
 def _objects(value: object) -> list[Json]:
@@ -301,6 +377,11 @@ def moment(value: object) -> datetime | None:
 def _text(body: Json, name: str) -> str:
     value = body.get(name)
     return value if isinstance(value, str) else ""
+
+
+def _number(body: Json, name: str) -> int:
+    value = body.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _optional(body: Json, name: str) -> str | None:
