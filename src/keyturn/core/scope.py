@@ -39,6 +39,11 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
     "self:end": _ANY,  # whoever holds a token may always give it up
     "keys:read": _READ,
     "keys:write": _GLOBAL,
+    "apps:read": _READ,
+    "apps:write": _WRITE,
+    "access:write": _GLOBAL,  # whom it lets in stays in
+    "git:read": _READ,
+    "git:write": _WRITE,
     "features:read": _READ,
     "teams:read": _READ,
     "clients:read": _GLOBAL,
@@ -48,7 +53,15 @@ PERMISSIONS: Final[dict[str, frozenset[str]]] = {
 # What an OAuth client may not do whatever its scope: what it made would outlive the authorization that the account's
 # owner was promised to be able to take back, and end with nothing that ends it.
 NOT_FOR_CLIENTS: Final = frozenset(
-    {"account:password", "account:two-factor", "authorizations:write", "sessions:write", "keys:write", "clients:write"}
+    {
+        "account:password",
+        "account:two-factor",
+        "authorizations:write",
+        "sessions:write",
+        "keys:write",
+        "clients:write",
+        "access:write",
+    }
 )
 
 # Permissions that change nothing, or only give a right up: what is left to a token in its soft expiry.
