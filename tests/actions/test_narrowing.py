@@ -38,7 +38,7 @@ def test_an_authorization_that_expires_makes_none_that_outlives_it(world: World)
     assert made.grant.expires_at <= short.grant.expires_at
 
 
-def test_a_login_and_an_authorization_without_end_make_what_never_expires(world: World) -> None:
+def test_where_a_person_vouches_and_without_end_what_never_expires_is_made(world: World) -> None:
     account = world.account()
-    for by in (world.mint(account), world.mint(account, Kind.AUTHORIZATION)):
+    for by in (world.mint(account), world.mint(account, Kind.WEB), world.mint(account, Kind.AUTHORIZATION)):
         assert make(world, by, None).grant.expires_at is None

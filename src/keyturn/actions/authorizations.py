@@ -47,10 +47,10 @@ def create(
 
 
 def _no_longer_than_self(env: Env, principal: Principal, asked: int | None) -> None:
-    """A token that was made to expire makes none that outlives it. A login does: there a person vouches (the documents'
-    own way to a token that never expires).
+    """A token that was made to expire makes none that outlives it. A login and a browser session do: there a person
+    vouches (the documents' own way to a token that never expires).
     """
-    if principal.kind == Kind.LOGIN or principal.expires_at is None:
+    if principal.kind in (Kind.LOGIN, Kind.WEB) or principal.expires_at is None:
         return
     left = int((principal.expires_at - env.clock()) / timedelta(seconds=1))
     if asked is None or asked > left:
@@ -82,7 +82,7 @@ def create_by_password(
             outcome = second_step.judge_code(env, tx, by, account, code[:100])
             if isinstance(outcome, str):
                 sign_in.complete(env, tx, by, account, outcome)
-        elif sign_in.must_have_second_factor(env, account):
+        elif len(password) < policy.PASSWORD_SHORTEST or sign_in.must_have_second_factor(env, account):
             raise Refused(decide.forbidden("two_factor_to_set_up"), forbidden=True)
         if isinstance(outcome, str):
             made = grants.mint(

@@ -71,6 +71,11 @@ def name_of(grant: Grant) -> str:
     return grant.description or noun_of(grant.kind)
 
 
+def href_of(grant: Grant) -> str:
+    """Its own page."""
+    return f"/settings/{'keys' if grant.kind is Kind.SSH_KEY else 'credentials'}/{grant.id}"
+
+
 def latest_use(credential: Credential) -> Use | None:
     """Its latest use, by its current token or by one in its overlap."""
     return max((*credential.uses, *credential.overlap_uses), key=lambda use: use.last_at, default=None)
@@ -104,9 +109,8 @@ def facts_of(
         tone = "warn" if lifecycle.warning_due(grant.created_at, grant.expires_at, now) else ""
     old = None if death else credential.overlap
     return Facts(
-        id=grant.id, href=f"/settings/{'keys' if grant.kind is Kind.SSH_KEY else 'credentials'}/{grant.id}",
-        name=name_of(grant), noun=noun_of(grant.kind), glyph=glyph_of(grant.kind), scopes=grant.scopes,
-        current=grant.id == current, made=grant.created_at, address=grant.address, agent=grant.agent,
+        id=grant.id, href=href_of(grant), name=name_of(grant), noun=noun_of(grant.kind), glyph=glyph_of(grant.kind),
+        scopes=grant.scopes, current=grant.id == current, made=grant.created_at, address=grant.address, agent=grant.agent,
         last_used=last_used(credential, now), last=latest_use(credential), ends=death[1] if death else grant.expires_at,
         life=life_words(grant, now, rules), tone=tone, dead=death is not None, reason=death[0] if death else "",
         ended_by=_ended_by(credential, account) if death else "", overlap_ends=old.expires_at if old else None,
@@ -137,5 +141,5 @@ def _row(credential: Credential, now: datetime) -> dict[str, Any]:
     said_already = name.casefold() == noun.casefold()
     return {
         "name": name, "noun": used if said_already else noun, "last_used": "" if said_already else used,
-        "glyph": glyph_of(grant.kind), "href": f"/settings/credentials/{grant.id}",
+        "glyph": glyph_of(grant.kind), "href": href_of(grant),
     }  # fmt: skip

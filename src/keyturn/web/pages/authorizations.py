@@ -1,0 +1,168 @@
+"""The authorizations of the account: their list, and the form that makes one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from keyturn.actions import authorizations, grants
+from keyturn.actions.env import Invalid, NotFound
+from keyturn.core import scope
+from keyturn.core.policy import Kind
+from keyturn.web import timeline
+from keyturn.web.pages import lives, shown
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from keyturn.actions.grants import Credential
+    from keyturn.core.credential import Grant
+    from keyturn.web.pages.visit import Visit
+
+HERE: Final = "/settings/authorizations"
+NEW: Final = f"{HERE}/new"
+KINDS: Final = frozenset({Kind.AUTHORIZATION, Kind.SERVICE, Kind.OAUTH})
+COPIED: Final = frozenset({Kind.AUTHORIZATION, Kind.SERVICE, Kind.LOGIN, Kind.API_KEY})
+"""Kinds like which an authorization can be made: of logins and the API key, when those are to end (pages/password.py)."""
+PAGE: Final = 50
+
+SCOPES: Final = (
+    ("global", "Everything"),
+    ("identity", "Only who I am"),
+    ("read", "Read"),
+    ("read-protected", "Read, configuration too"),
+    ("write", "Read and change"),
+    ("write read-protected", "Read all, change all but configuration"),
+    ("write-protected", "Read and change, configuration too"),
+)
+"""The choices of the form: scopes, as the API names them, and what they are called. No other set opens anything else."""
+
+
+def show(visit: Visit) -> Response:
+    """GET the list: the living, or with ``view=ended`` the dead."""
+    env, ended = visit.env, visit.asked.get("view") == "ended"
+    with env.store.reading() as tx:
+        every = [grant for grant in tx.grants(visit.owner.id) if grant.kind in KINDS]
+        over = sorted((g for g in every if g.ended_by_then(visit.now)), key=lambda g: _ended_at(g, visit), reverse=True)
+        alive = sorted((g for g in every if not g.ended_by_then(visit.now)), key=lambda g: g.id, reverse=True)
+        listed = over if ended else alive
+        pages = max(1, -(-len(listed) // PAGE))
+        number = min(_number(visit.asked.get("page", "")), pages)
+        found = grants.with_tokens(tx, listed[(number - 1) * PAGE : number * PAGE])
+    rows = [shown.facts_of(c, visit.owner, visit.now, env.policy, current=visit.me.grant_id) for c in found]
+
+    def link(page: int) -> str:
+        asked = ({"view": "ended"} if ended else {}) | ({"page": str(page)} if page > 1 else {})
+        return HERE + (f"?{urlencode(asked)}" if asked else "")
+
+    return visit.render(
+        "authorizations.html", title="Authorizations", here=HERE, rows=rows, ended=ended, page=number, pages=pages,
+        counts={"living": len(alive), "ended": len(over)}, federated=visit.owner.federated,
+        previous_url=link(number - 1) if number > 1 else "", next_url=link(number + 1) if number < pages else "",
+    )  # fmt: skip
+
+
+def _ended_at(grant: Grant, visit: Visit) -> tuple[float, str]:
+    death = grant.death(visit.now)
+    return (death[1].timestamp() if death else 0.0), grant.id
+
+
+def _number(text: str) -> int:
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 7 else 1
+
+
+def show_new(visit: Visit) -> Response:
+    """GET the form; ``like``: the id of one, alive or dead, of which it takes description, scope and span of life."""
+    model = _model(visit, visit.asked.get("like", ""))
+    values: dict[str, str] = {"expiry": lives.preferred(_cards(visit))}
+    if model is not None:
+        expiry, beside = lives.like(model)
+        offered = expiry in [card.value for card in _cards(visit)]
+        values |= {"description": model.description, "scope": " ".join(model.scopes)}
+        values |= {"expiry": expiry} | beside if offered else {}
+    return _form(visit, values, model)
+
+
+def create(visit: Visit) -> Response:
+    """POST the form: the new token, on the only page that ever shows it."""
+    form, model = visit.form, None
+    try:
+        model = _model(visit, form.get("like", ""))
+        description = form.get("description", "").strip()
+        if not description:
+            raise Invalid("description", "Say what it is for: that is the name it goes by from now on.")
+        if not form.get("scope", "").strip():
+            raise Invalid("scope", "Choose what it may do.")
+        made = authorizations.create(
+            visit.env, visit.by, visit.me,
+            description=description, scopes=form["scope"], expires_in=_seconds(visit),
+        )  # fmt: skip
+    except Invalid as wrong:
+        return _form(visit, form, model, wrong=wrong)
+    return show_secret(
+        visit, made, title="Your new authorization", here=HERE, lead="Put its token where it is used, before you leave this page."
+    )  # fmt: skip
+
+
+def _seconds(visit: Visit) -> int | None:
+    asked = lives.read(visit.form, visit.now)
+    if asked is None and visit.env.policy.lives[Kind.AUTHORIZATION].default is not None:
+        raise Invalid("expiry", "This server's policy gives every authorization an end: choose one.")
+    return asked
+
+
+def _cards(visit: Visit) -> list[lives.Card]:
+    return lives.cards(visit.env.policy.lives[Kind.AUTHORIZATION], visit.now)
+
+
+def _model(visit: Visit, identity: str) -> Grant | None:
+    """The one to be like. Raises NotFound."""
+    if not identity:
+        return None
+    found = authorizations.info(visit.env, visit.me, identity, ended=True).grant
+    if found.kind not in COPIED:
+        raise NotFound("authorization")
+    return found
+
+
+def _form(visit: Visit, values: dict[str, str], model: Grant | None, *, wrong: Invalid | None = None) -> Response:
+    names = [name for name, _ in SCOPES]
+    choices = [(name, title, _opens(name)) for name, title in SCOPES]
+    own = " ".join(model.scopes) if model else ""
+    if own and own not in names:
+        choices.insert(0, (own, "As the other one", own.replace(" ", ", ")))
+    field = {"expires_in": "expiry", "on": "expiry", "days": "expiry"}.get(wrong.field, wrong.field) if wrong else ""
+    return visit.render(
+        "authorizations_new.html", 422 if wrong else 200, title="New authorization", here=HERE, action=NEW, values=values,
+        model=model, scopes=choices, cards=_cards(visit), error=sentence(str(wrong)) if wrong else "", field=field,
+        exact_field=wrong.field if wrong else "", federated=visit.owner.federated,
+        longest=grants.DESCRIPTION_LONGEST, ends_else=_ends_else(visit),
+    )  # fmt: skip
+
+
+def _opens(names: str) -> str:
+    if names == "write read-protected":
+        return "Read apps and resources, configuration values included; change them, but no configuration values."
+    return sentence(scope.SCOPES[names])
+
+
+def _ends_else(visit: Visit) -> str:
+    return timeline.else_ends(Kind.AUTHORIZATION, visit.now, visit.env.policy)
+
+
+def sentence(text: str) -> str:
+    """An action's message as a page says it."""
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def show_secret(visit: Visit, made: Credential, *, title: str, here: str, lead: str, **more: Any) -> Response:
+    """The page that shows a new token, once, with the lines that put it where it is used. No other answer has it."""
+    url = visit.face.public_url
+    machine = urlsplit(url).hostname or "localhost"
+    return visit.render(
+        "authorizations_made.html", 201, title=title, here=here, lead=lead, secret=made.secret, grant=made.grant,
+        name=shown.name_of(made.grant), life=shown.life_words(made.grant, visit.now, visit.env.policy), url=url,
+        netrc=f"machine {machine} login {visit.owner.email} password {made.secret}",
+        opens=[(name, scope.SCOPES[name]) for name in made.grant.scopes if name in scope.SCOPES], **more,
+    )  # fmt: skip
