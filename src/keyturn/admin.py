@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyturn import post_settings, settings
-from keyturn.actions import accounts, outbox, resets
+from keyturn.actions import accounts, factors, invitations, outbox, resets
 from keyturn.actions.env import By, Problem
 from keyturn.adapters import sealing
 from keyturn.cli import policy as show_policy
@@ -73,20 +73,28 @@ def parser() -> argparse.ArgumentParser:
     )
     create.add_argument("--name")
     create.add_argument("--admin", action="store_true", help="make it an administrator's")
+    invite = commands.add_parser(
+        "accounts:invite", help="print a one-time link with which somebody makes their account"
+    )
+    invite.add_argument("email")
+    invite.add_argument("--name", help="the name that the form proposes")
+    invite.add_argument("--admin", action="store_true", help="make it an administrator's")
     for name, text in (
         ("accounts:suspend", "suspend an account and end its credentials"),
         ("accounts:unsuspend", "let it sign in again"),
+        ("accounts:reset-mfa", "take the second factors off an account whose owner lost them"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("email")
     reset = commands.add_parser("accounts:reset-password", help="print a one-time link to choose a new password")
     reset.add_argument("email")
-    reset.add_argument(
-        "--public-url",
-        metavar="URL",
-        default=os.environ.get("KEYTURN_PUBLIC_URL", "http://localhost:8420"),
-        help="where people reach the server (default: http://localhost:8420)",
-    )
+    for command in (invite, reset):
+        command.add_argument(
+            "--public-url",
+            metavar="URL",
+            default=os.environ.get("KEYTURN_PUBLIC_URL", "http://localhost:8420"),
+            help="where people reach the server (default: http://localhost:8420)",
+        )
     commands.add_parser("keys:rotate", help="seal two-factor seeds with a new key from now on; old keys stay readable")
     listed = commands.add_parser("accounts", help="list the accounts")
     listed.add_argument("--json", action="store_true")
@@ -167,13 +175,15 @@ def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
                     "name": a.name,
                     "admin": a.admin,
                     "suspended": a.suspended_at is not None,
+                    "closed": a.closed_at is not None,
                 }
                 for a in found
             ]
             print(json.dumps(rows, indent=2))
         else:
             for a in found:
-                print(a.email + (" (admin)" if a.admin else "") + (" (suspended)" if a.suspended_at else ""))
+                marks = [("admin", a.admin), ("suspended", a.suspended_at), ("closed", a.closed_at)]
+                print(a.email + "".join(f" ({mark})" for mark, there in marks if there))
     elif asked.command == "accounts:create":
         made = accounts.create(
             env,
@@ -184,6 +194,17 @@ def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
             new_password=_password(stdin=asked.password_stdin),
         )
         print(f"Made the account {made.email}{', an administrator' if made.admin else ''}.", file=sys.stderr)
+    elif asked.command == "accounts:invite":
+        invited = invitations.invite(env, OPERATOR, None, email=asked.email, name=asked.name, admin=asked.admin)
+        life = lifecycle.in_words(policy.INVITATION)
+        print(f"Hand this link to {invited.invitation.email}; it works once, within {life}:", file=sys.stderr)
+        print(f"{asked.public_url.rstrip('/')}/join/{invited.secret}")
+    elif asked.command == "accounts:reset-mfa":
+        account = factors.reset_as_admin(env, OPERATOR, asked.email)
+        print(
+            f"{account.email} has no second factor any more: the password alone signs in, until a new one is set up.",
+            file=sys.stderr,
+        )
     elif asked.command == "accounts:suspend":
         account, endings = accounts.suspend(env, OPERATOR, asked.email)
         ended = f"{len(endings)} credential{'' if len(endings) == 1 else 's'} ended"

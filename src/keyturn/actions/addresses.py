@@ -43,14 +43,14 @@ def ask(env: Env, by: By, principal: Principal, sender: Sender) -> str:
         account = acting.still(env, tx, principal)
         if account.verified_at is not None:
             raise Invalid("email", "This address is confirmed already.")
-        keys = {f"email-link:{account.id}": ACCOUNT, f"email-link-to:{throttle.who(account.email)}": ADDRESS}
-        throttle.asked(env, tx, keys, "Too many links were asked for. Wait a little and try again.")
         send(env, tx, by, account, sender)
         return account.email
 
 
 def send(env: Env, tx: Tx, by: By, account: Account, sender: Sender) -> None:
-    """Puts a link for the account's address into the outbox. The caller holds a writing transaction."""
+    """Puts a link for the account's address into the outbox. The caller holds a writing transaction. Raises Throttled."""
+    keys = {f"email-link:{account.id}": ACCOUNT, f"email-link-to:{throttle.who(account.email)}": ADDRESS}
+    throttle.asked(env, tx, keys, "Too many links were asked for. Wait a little and try again.")
     secret, now = token.make("email", env.random_bytes), env.clock()
     tx.use_email_links(account.id, now)
     ends = now + timedelta(seconds=policy.EMAIL_LINK)

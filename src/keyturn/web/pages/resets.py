@@ -58,10 +58,11 @@ def show_choose(visit: Visit) -> Response:
 def _choose_form(visit: Visit, *, status: int = 200, error: str | None = None, field: str | None = None) -> Response:
     secret = visit.params["secret"]
     found = resets.opened(visit.face.env, visit.by, secret)
+    shortest = policy.PASSWORD_SHORTEST_WITH_MFA if found.account.mfa_since else policy.PASSWORD_SHORTEST
     return visit.render(
         "reset_choose.html", status, title="Choose a new password", action=f"{ASK}/{secret}", email=found.account.email,
         ends=[_shown(*each) for each in found.endings[:SHOWN]], more=max(0, len(found.endings) - SHOWN),
-        shortest=policy.PASSWORD_SHORTEST, error=error, field=field,
+        shortest=shortest, error=error, field=field,
     )  # fmt: skip
 
 
@@ -91,7 +92,9 @@ def choose(visit: Visit) -> Response:
             visit, status=422, error=f"{sentence[0].upper()}{sentence[1:]}.".replace("..", "."), field=wrong.field
         )
     ended = len(changed.endings)
-    said = ["Sign in with it now."]
+    said = [
+        "Sign in with it now, and with your second factor." if changed.account.mfa_since else "Sign in with it now."
+    ]
     if ended:
         said.insert(0, f"{ended} credential{'s' if ended > 1 else ''} ended with the old one.")
     if changed.api_key:
