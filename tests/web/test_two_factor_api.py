@@ -1,306 +1,234 @@
-"""The second factors over the API: a token alone neither sets one up nor takes one away."""
+"""The second factor in the API, by the header Heroku-Two-Factor-Code: no way in is weaker than the browser's."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.app_codes import App
-from tests.support.rules import put_in_force
-from tests.support.world import PASSWORD
+from tests.support import factors
+from tests.support.asgi import basic
+from tests.support.world import EMAIL, NEW_PASSWORD, PASSWORD
 
-from keyturn.core import recovery
-from keyturn.core.overrides import parse
+from keyturn.actions import accounts
+from keyturn.actions.env import By
+from keyturn.actions.factors import reset_as_admin
+from keyturn.core import policy
 from keyturn.core.policy import Kind
-from keyturn.web import qr
+from keyturn.web import app
 
 if TYPE_CHECKING:
-    from tests.support.asgi import Client, Reply
+
+    from tests.support.asgi import Reply
+    from tests.support.factors import Holder
     from tests.support.site import Site
 
-    from keyturn.core.credential import Account
-
-BASE = "/account/two-factor"
-CHANGES = [("POST", "/app"), ("POST", "/recovery-codes"), ("DELETE", ""), ("DELETE", "/x")]
-
-
-def code(text: str) -> tuple[str, str]:
-    return "Heroku-Two-Factor-Code", text
+HEADER = "Heroku-Two-Factor-Code"
+AUTH = "/oauth/authorizations"
+LOGIN = {"description": "Heroku CLI login from a laptop"}
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDHyYTAmGGvZ5hBJ6IPIqr3EQRdXUFzPFxp4JHYOkOhz ada@laptop"
+DAY = policy.DAY
 
 
-def app_of(site: Site, key: str) -> App:
-    return App(key, site.clock, lambda: site.clock.advance(seconds=1))
+def coded(code: str | None) -> tuple[tuple[str, str], ...]:
+    return () if code is None else ((HEADER, code),)
 
 
-def enable(site: Site, token: str, **more: Any) -> tuple[App, list[str]]:
-    """Turns it on, as a client does; the app, and the recovery codes."""
-    begun = site.client.post(f"{BASE}/app", token=token, json={"password": PASSWORD} | more)
-    assert begun.status == 201, begun.text
-    app = app_of(site, begun.json["key"])
-    body = {"password": PASSWORD, "code": app.code()}
-    done = site.client.post(f"{BASE}/app/{begun.json['id']}/confirm", token=token, json=body)
-    assert done.status == 200, done.text
-    return app, done.json["recovery_codes"]
+def mint(site: Site, code: str | None = None, *, password: str = PASSWORD, json: dict[str, Any] | None = None) -> Reply:
+    """A token by e-mail and password."""
+    return site.client.post(AUTH, basic(EMAIL, password), *coded(code), json=LOGIN if json is None else json)
 
 
-@pytest.fixture
-def account(site: Site) -> Account:
-    return site.account()
+def wants_code(reply: Reply) -> bool:
+    assert (reply.status, reply.json["id"]) == (403, "two_factor"), reply.body
+    return True
 
 
-@pytest.fixture
-def token(site: Site, account: Account) -> str:
-    """An authorization's: it is asked for a code each time."""
-    return site.secret(account, Kind.AUTHORIZATION)
+@pytest.mark.parametrize("asked", [LOGIN, {"description": "deploy"}, {}])
+def test_a_token_by_password_takes_a_code_that_is_good_once(asked: dict[str, Any], site: Site) -> None:
+    holder = factors.with_app(site)
+    assert wants_code(mint(site, json=asked))
+    assert wants_code(mint(site, holder.wrong_code(), json=asked))
+    code = holder.code()
+    made = mint(site, code, json=asked)
+    assert made.status == 201
+    assert site.client.get("/account", token=made.json["access_token"]["token"]).status == 200
+    assert wants_code(mint(site, code, json=asked))
 
 
-def change(client: Client, token: str, method: str, path: str, *headers: tuple[str, str], **body: Any) -> Reply:
-    return client.request(method, BASE + path, *headers, token=token, json=body)
+def test_with_a_wrong_password_a_code_is_neither_asked_nor_used_up(site: Site) -> None:
+    holder = factors.with_app(site)
+    assert mint(site, password="a wrong password").status == 401
+    assert mint(site, holder.code(), password="a wrong password").status == 401
+    assert mint(site, holder.recovery[0], password="a wrong password").status == 401
+    assert mint(site, holder.code()).status == 201
+    assert mint(site, holder.recovery[0]).status == 201
 
 
-def test_it_is_off_at_first(client: Client, token: str) -> None:
-    assert client.get(BASE, token=token).json == {
-        "enabled": False, "since": None, "required": False, "factors": [], "recovery_codes_left": 0, "remembered_browsers": 0,
-    }  # fmt: skip
+def test_a_recovery_code_works_once(site: Site) -> None:
+    holder = factors.with_app(site)
+    assert mint(site, holder.recovery[0]).status == 201
+    assert wants_code(mint(site, holder.recovery[0]))
 
 
-def test_it_is_turned_on_by_the_first_code_and_gives_recovery_codes_once(
-    site: Site, client: Client, token: str
+def test_wrong_codes_are_slowed_down_but_no_recovery_code(site: Site) -> None:
+    holder = factors.with_app(site)
+    assert [mint(site, holder.wrong_code()).status for _ in range(11)] == [403] * 10 + [429]
+    assert mint(site, holder.code()).status == 429
+    assert mint(site, holder.recovery[0]).status == 201
+
+
+@pytest.mark.parametrize("code", ["ä", "0" * 3000, " ", "1 2 3"])
+def test_what_is_no_code_is_refused(code: str, site: Site) -> None:
+    factors.with_app(site)
+    assert wants_code(mint(site, code))
+
+
+def test_an_account_with_passkeys_alone_is_sent_to_the_browser(site: Site) -> None:
+    holder = factors.with_passkey(site)
+    reply = mint(site)
+    assert (reply.status, reply.json["id"]) == (403, "device_trust_required")
+    assert "browser" in reply.json["message"]
+    assert mint(site, holder.recovery[0]).status == 201
+
+
+@pytest.mark.parametrize(
+    ("required", "admin", "status"), [("all", False, 403), ("admins", True, 403), ("admins", False, 201)]
+)
+def test_where_the_policy_asks_for_a_factor_a_password_alone_mints_nothing(
+    required: str, admin: bool, status: int, site: Site
 ) -> None:
-    begun = client.post(f"{BASE}/app", token=token, json={"password": PASSWORD, "name": "My phone"})
-    assert begun.status == 201
-    assert begun.json["uri"].startswith("otpauth://totp/Keyturn:ada%40example.com?secret=")
-    assert "".join(begun.json["key"].split()) in begun.json["uri"]
-    assert begun.json["qr"] == qr.terminal(begun.json["uri"])
-    assert client.get(BASE, token=token).json["enabled"] is False
-    app = app_of(site, begun.json["key"])
-    path = f"{BASE}/app/{begun.json['id']}/confirm"
-    wrong = client.post(path, token=token, json={"password": PASSWORD, "code": app.wrong()})
-    assert (wrong.status, wrong.json["field"]) == (422, "code")
-    done = client.post(path, token=token, json={"password": PASSWORD, "code": app.code()})
-    assert done.status == 200
-    assert done.json["factor"]["name"] == "My phone"
-    assert len(done.json["recovery_codes"]) == recovery.COUNT
-    told = client.get(BASE, token=token).json
-    assert (told["enabled"], told["since"], told["recovery_codes_left"]) == (True, "2026-03-02T09:00:01Z", 10)
-    (factor,) = told["factors"]
-    assert factor == done.json["factor"]
-    assert (factor["id"], factor["kind"]) == (begun.json["id"], "totp")
-    assert client.get("/account", token=token).json["two_factor_authentication"] is True
-    again = client.post(path, token=token, json={"password": PASSWORD, "code": app.code()})
-    assert again.status == 404
+    site.env = replace(site.env, policy=replace(site.env.policy, mfa_required=required))
+    site.face = replace(site.face, env=site.env)
+    site.client.app = app.build(site.face)
+    factors.without(site, admin=admin)
+    reply = mint(site)
+    assert reply.status == status
+    if status == 403:
+        assert reply.json["reason"] == "two_factor_to_set_up"
 
 
-def test_a_second_app_makes_no_new_recovery_codes_and_takes_a_code_of_the_first(
-    site: Site, client: Client, token: str
-) -> None:
-    app, _ = enable(site, token)
-    begun = change(client, token, "POST", "/app", code(app.code()), password=PASSWORD)
-    assert begun.status == 201
-    path, other = f"{BASE}/app/{begun.json['id']}/confirm", app_of(site, begun.json["key"])
-    done = client.post(path, token=token, json={"password": PASSWORD, "code": other.code()})
-    assert (done.status, done.json["recovery_codes"]) == (200, None)
-    site.clock.advance(minutes=5)
-    gone = change(client, token, "DELETE", f"/{begun.json['id']}", code(app.code()), password=PASSWORD)
-    assert (gone.status, gone.json["id"]) == (200, begun.json["id"])
-    assert len(client.get(BASE, token=token).json["factors"]) == 1
-
-
-@pytest.mark.parametrize(("method", "path"), [*CHANGES, ("POST", "/app/x/confirm")])
-@pytest.mark.parametrize("given", [{}, {"password": ""}, {"password": 7}, {"password": "not the password of Ada"}])
-def test_a_token_without_the_password_changes_nothing(
-    client: Client, token: str, method: str, path: str, given: dict[str, Any]
-) -> None:
-    before = client.get(BASE, token=token).json
-    refused = change(client, token, method, path, **given)
-    assert (refused.status, refused.json["id"], refused.json["field"]) == (422, "invalid_params", "password")
-    assert client.get(BASE, token=token).json == before
-
-
-@pytest.mark.parametrize(("method", "path"), CHANGES)
-def test_where_it_is_on_the_password_without_a_code_changes_nothing(
-    site: Site, client: Client, token: str, method: str, path: str
-) -> None:
-    app, _ = enable(site, token)
-    before = client.get(BASE, token=token).json
-    for headers in ([], [code(app.wrong())], [code("")]):
-        refused = client.request(
-            method, f"{BASE}{path}?dry_run=true", *headers, token=token, json={"password": PASSWORD}
-        )
-        assert (refused.status, refused.json["id"]) == (403, "two_factor")
-    assert client.get(BASE, token=token).json == before
-
-
-def test_a_code_is_good_once_for_each_of_two_changes(site: Site, client: Client, token: str) -> None:
-    app, _ = enable(site, token)
-    once = app.code()
-    made = change(client, token, "POST", "/recovery-codes", code(once), password=PASSWORD)
-    again = change(client, token, "POST", "/recovery-codes", code(once), password=PASSWORD)
-    assert (made.status, again.status, again.json["id"]) == (201, 403, "two_factor")
-
-
-def test_new_recovery_codes_take_the_place_of_the_old(site: Site, client: Client, token: str) -> None:
-    app, old = enable(site, token)
-    made = change(client, token, "POST", "/recovery-codes", code(app.code()), password=PASSWORD).json["recovery_codes"]
-    assert len(made) == recovery.COUNT
-    assert set(made).isdisjoint(old)
-    refused = change(client, token, "POST", "/recovery-codes", code(old[0]), password=PASSWORD)
-    assert (refused.status, refused.json["message"]) == (403, "That recovery code is wrong, or was used already.")
-    assert change(client, token, "DELETE", "", code(made[0]), password=PASSWORD).status == 200
-
-
-def test_it_is_turned_off_by_password_and_code_and_the_owner_is_told(site: Site, client: Client, token: str) -> None:
-    app, _ = enable(site, token)
-    off = change(client, token, "DELETE", "", code(app.code()), password=PASSWORD)
-    assert (off.status, off.json["enabled"], off.json["factors"], off.json["recovery_codes_left"]) == (
-        200,
-        False,
-        [],
-        0,
+def test_a_short_password_alone_mints_nothing_after_its_factor_was_reset(site: Site) -> None:
+    holder = factors.with_app(site)
+    session, short = holder.session(), "qv7zk-2mxw"
+    accounts.change_password(
+        site.env, site.by(session), site.principal(session), current_password=PASSWORD, new_password=short
     )
-    assert site.actions()[-1] == "mfa.off"
-    again = change(client, token, "DELETE", "", password=PASSWORD)
-    assert (again.status, again.json["message"]) == (422, "two-factor sign-in is off already")
+    assert mint(site, holder.code(), password=short).status == 201
+    reset_as_admin(site.env, By(), EMAIL)
+    reply = mint(site, password=short)
+    assert (reply.status, reply.json["reason"]) == (403, "two_factor_to_set_up")
 
 
-def test_a_login_that_was_proven_just_now_is_not_asked_again(site: Site, client: Client, account: Account) -> None:
-    login = site.login(account)
-    app, _ = enable(site, login)
-    asked = change(client, login, "POST", "/recovery-codes", password=PASSWORD)
-    assert (asked.status, asked.json["id"]) == (403, "two_factor")
-    assert change(client, login, "POST", "/recovery-codes", code(app.code()), password=PASSWORD).status == 201
-    assert change(client, login, "POST", "/recovery-codes", password=PASSWORD).status == 201
-    site.clock.advance(minutes=15)
-    assert change(client, login, "POST", "/recovery-codes", password=PASSWORD).status == 403
+# Sensitive calls by token.
 
 
-def test_the_last_factor_is_not_removed_but_turned_off(site: Site, client: Client, token: str) -> None:
-    app, _ = enable(site, token)
-    (factor,) = client.get(BASE, token=token).json["factors"]
-    refused = change(client, token, "DELETE", f"/{factor['id']}", code(app.code()), password=PASSWORD)
-    assert (refused.status, refused.json["field"]) == (422, "factor")
+SENSITIVE: dict[str, Any] = {
+    "an SSH key": lambda s, t, h: s.client.post("/account/keys", *h, token=t, json={"public_key": KEY}),
+    "a new password": lambda s, t, h: s.client.request(
+        "PUT", "/account/password", *h, token=t, json={"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    ),
+    "a new password by PATCH": lambda s, t, h: s.client.request(
+        "PATCH", "/account", *h, token=t, json={"password": PASSWORD, "new_password": NEW_PASSWORD}
+    ),
+    "another e-mail address": lambda s, t, h: s.client.request(
+        "PATCH", "/account", *h, token=t, json={"password": PASSWORD, "email": "new@example.com"}
+    ),
+    "the API key": lambda s, t, h: s.client.post(AUTH + "/~/actions/regenerate-tokens", *h, token=t),
+    "a token without an end": lambda s, t, h: s.client.post(AUTH, *h, token=t, json={"description": "deploy"}),
+}
 
 
-def test_where_the_policy_asks_for_it_it_stays_on(site: Site, token: str) -> None:
-    app, _ = enable(site, token)
-    put_in_force(site, parse('two_factor.required = "all"', name="p"))
-    client = site.client
-    assert client.get(BASE, token=token).json["required"] is True
-    refused = change(client, token, "DELETE", "", code(app.code()), password=PASSWORD)
-    assert (refused.status, refused.json["reason"]) == (403, "two_factor_to_set_up")
-    assert client.get(BASE, token=token).json["enabled"] is True
+def held_login(site: Site, holder: Holder) -> str:
+    """A login whose proof is long ago."""
+    return site.secret(holder.account, Kind.LOGIN)
 
 
-def test_anothers_factor_and_set_up_are_not_there(site: Site, client: Client, token: str) -> None:
-    stranger = site.secret(site.account("eve@example.com"), Kind.AUTHORIZATION)
-    begun = client.post(f"{BASE}/app", token=token, json={"password": PASSWORD}).json
-    app = app_of(site, begun["key"])
-    body = {"password": PASSWORD, "code": app.code()}
-    assert client.post(f"{BASE}/app/{begun['id']}/confirm", token=stranger, json=body).status == 404
-    enable(site, stranger)
-    (own,) = client.get(BASE, token=stranger).json["factors"]
-    assert change(client, token, "DELETE", f"/{own['id']}", password=PASSWORD).status == 404
+@pytest.mark.parametrize("what", SENSITIVE)
+def test_a_sensitive_call_takes_a_code(what: str, site: Site) -> None:
+    holder = factors.with_app(site)
+    token, act = held_login(site, holder), SENSITIVE[what]
+    before = site.actions()
+    assert wants_code(act(site, token, ()))
+    assert site.actions() == before
+    assert wants_code(act(site, token, coded(holder.wrong_code())))
+    assert act(site, token, coded(holder.fresh_code())).status in (200, 201)
 
 
-@pytest.mark.parametrize("body", [{"name": 7}, {"name": "x" * 61}])
-def test_a_name_that_cannot_be_one_is_refused(client: Client, token: str, body: dict[str, Any]) -> None:
-    refused = change(client, token, "POST", "/app", password=PASSWORD, **body)
-    assert (refused.status, refused.json["field"]) == (422, "name")
+@pytest.mark.parametrize("what", SENSITIVE)
+@pytest.mark.parametrize("way", ["dry_run=true", "dry_run=1"])
+def test_calling_it_a_dry_run_spares_nobody_the_code_for_what_is_none(what: str, way: str, site: Site) -> None:
+    """An endpoint without a dry run does what it is asked, so it must ask for the code."""
+    holder = factors.with_app(site)
+    token = held_login(site, holder)
+    original, before = site.client.request, site.audit()
+
+    def request(method: str, target: str, *headers: Any, **rest: Any) -> Reply:
+        return original(method, f"{target}?{way}", *headers, **rest)
+
+    site.client.request = request  # type: ignore[method-assign]
+    reply = SENSITIVE[what](site, token, ())
+    if reply.status != 403:
+        assert reply.status in (200, 404)
+        assert reply.status == 404 or reply.json["dry_run"] is True
+    assert site.audit() == before
 
 
-@pytest.mark.parametrize("text", [None, "", " ", 123456, "12345", "x" * 10_000])
-def test_what_is_no_code_turns_nothing_on(client: Client, token: str, text: object) -> None:
-    begun = client.post(f"{BASE}/app", token=token, json={"password": PASSWORD}).json
-    body = {"password": PASSWORD, "code": text}
-    refused = client.post(f"{BASE}/app/{begun['id']}/confirm", token=token, json=body)
-    assert (refused.status, refused.json["field"]) == (422, "code")
+def test_an_account_without_a_second_factor_is_asked_for_none(site: Site) -> None:
+    holder = factors.without(site)
+    token = held_login(site, holder)
+    assert SENSITIVE["an SSH key"](site, token, ()).status == 201
 
 
-def test_passwords_guessed_with_a_stolen_token_are_throttled(client: Client, token: str) -> None:
-    replies = [change(client, token, "POST", "/app", password=f"wrong guess {number}") for number in range(12)]
-    assert {reply.status for reply in replies} == {422, 429}
-    assert replies[-1].status == 429
-    assert int(replies[-1].header("retry-after") or 0) > 0
+def test_a_login_is_not_asked_again_for_a_quarter_of_an_hour(site: Site) -> None:
+    holder = factors.with_app(site)
+    token = held_login(site, holder)
+    act = SENSITIVE["a token without an end"]
+    assert act(site, token, coded(holder.fresh_code())).status == 201
+    site.clock.advance(seconds=policy.REAUTH - 1)
+    assert act(site, token, ()).status == 201
+    site.clock.advance(seconds=1)
+    assert wants_code(act(site, token, ()))
 
 
-def test_narrow_tokens_and_oauth_clients_may_not(site: Site, client: Client, account: Account) -> None:
-    narrow = site.secret(account, Kind.AUTHORIZATION, scopes=("read", "write"))
-    assert client.get(BASE, token=narrow).json["reason"] == "insufficient_scope"
-    app = site.secret(account, Kind.OAUTH)
-    for method, path in CHANGES:
-        assert change(client, narrow, method, path, password=PASSWORD).json["reason"] == "insufficient_scope"
-        assert change(client, app, method, path, password=PASSWORD).json["reason"] == "not_for_clients"
+def test_a_login_that_was_just_made_with_a_code_is_not_asked_and_another_one_is(site: Site) -> None:
+    holder = factors.with_app(site)
+    fresh = mint(site, holder.code()).json["access_token"]["token"]
+    other = held_login(site, holder)
+    act = SENSITIVE["an SSH key"]
+    assert wants_code(act(site, other, ()))
+    assert act(site, fresh, ()).status == 201
 
 
-def test_an_account_under_single_sign_on_has_its_second_factor_elsewhere(
-    site: Site, client: Client, account: Account, token: str
-) -> None:
-    with site.store.writing() as tx:
-        tx.change_account(account.id, federated=True)
-    for method, path in CHANGES:
-        refused = change(client, token, method, path, password=PASSWORD)
-        assert (refused.status, refused.json["field"]) == (422, "password")
-        assert "single sign-on" in refused.json["message"]
+def test_an_authorization_is_asked_each_time(site: Site) -> None:
+    holder = factors.with_app(site)
+    token = site.secret(holder.account, Kind.AUTHORIZATION)
+    act = SENSITIVE["an SSH key"]
+    assert wants_code(act(site, token, ()))
+    assert act(site, token, coded(holder.fresh_code())).status == 201
+    assert wants_code(SENSITIVE["the API key"](site, token, ()))
 
 
-def test_no_secret_of_it_is_audited(site: Site, client: Client, token: str) -> None:
-    app, codes = enable(site, token)
-    change(client, token, "DELETE", "", code(codes[0]), password=PASSWORD)
-    trail = repr(site.audit())
-    for secret in (PASSWORD, codes[0], codes[1], app.seed.hex(), repr(app.seed)):
-        assert secret not in trail
+def test_a_code_of_another_account_is_none(site: Site) -> None:
+    mine, other = factors.with_app(site), factors.with_app(site, "eve@example.com")
+    token = held_login(site, mine)
+    site.clock.advance(seconds=30)
+    for code in (other.code(), other.recovery[0]):
+        assert wants_code(SENSITIVE["an SSH key"](site, token, coded(code)))
 
 
-# Why a request is refused for want of a code (test_why.py has the rest).
-
-REQUESTS = [
-    (method, path)
-    for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
-    for path in (
-        "/account", "/account/password", "/account/keys", "/account/keys/x", "/oauth/authorizations", "/oauth/authorizations/~",
-        "/oauth/authorizations/x", "/oauth/authorizations/~/actions/regenerate-tokens",
-        "/oauth/authorizations/x/actions/regenerate-tokens",
-        BASE, f"{BASE}/app", f"{BASE}/recovery-codes", f"{BASE}/x", "/verify", "/nope",
-    )
-]  # fmt: skip
+def test_a_preview_of_a_new_password_needs_no_code(site: Site) -> None:
+    holder = factors.with_app(site)
+    token = held_login(site, holder)
+    reply = site.client.request("PUT", "/account/password?dry_run=true", token=token, json={})
+    assert (reply.status, reply.json["dry_run"]) == (200, True)
 
 
-@pytest.mark.parametrize("life", [None, 3600])
-def test_the_verdict_of_why_is_that_of_the_bare_request(
-    site: Site, client: Client, account: Account, life: int | None
-) -> None:
-    enable(site, site.login(account))
-    seen = set()
-    for method, path in REQUESTS:
-        asking = site.secret(account, Kind.AUTHORIZATION, asked=life)
-        told = client.get(f"/credentials/why?method={method}&path={path}", token=asking).json
-        real = client.request(method, path, token=asking)
-        refused = real.status in (401, 403, 405) or (real.status == 404 and real.json.get("resource") == "route")
-        assert (told["verdict"] == "refused") is refused, (method, path, told, real.text)
-        if refused:
-            assert (told["status"], told.get("reason")) == (real.status, real.json.get("reason"))
-            assert told["message"] == real.json["message"]
-            seen.add(told.get("reason"))
-    assert "two_factor" in seen
-
-
-def test_why_notes_that_a_body_may_take_a_code_and_a_fresh_login_is_not_asked(
-    site: Site, client: Client, account: Account
-) -> None:
-    login = site.mint(account)
-    assert login.secret is not None
-    about = "/credentials/why?method=PATCH&path=/account"
-    assert "note" not in client.get(about, token=login.secret).json
-    app, _ = enable(site, login.secret)
-    told = client.get(about, token=login.secret).json
-    assert (told["verdict"], told["note"]) == (
-        "allowed", "With some contents this request takes a two-factor code as well.",
-    )  # fmt: skip
-    keys = f"/credentials/{login.grant.id}/why?method=POST&path=/account/keys"
-    told = client.get(keys, token=login.secret).json
-    assert (told["verdict"], told["status"], told["id"]) == ("refused", 403, "two_factor")
-    assert change(client, login.secret, "POST", "/recovery-codes", code(app.code()), password=PASSWORD).status == 201
-    for path in (about, keys):
-        told = client.get(path, token=login.secret).json
-        assert told["verdict"] == "allowed"
-        assert "note" not in told
+def test_the_code_stands_in_no_audit_row(site: Site) -> None:
+    holder = factors.with_app(site)
+    code, wrong = holder.code(), holder.wrong_code()
+    mint(site, wrong)
+    mint(site, code)
+    mint(site, holder.recovery[0])
+    told = "\n".join(str(event) for event in site.audit())
+    assert not any(secret in told for secret in (f"'{code}'", f"'{wrong}'", holder.recovery[0]))

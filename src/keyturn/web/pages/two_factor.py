@@ -19,7 +19,7 @@ from keyturn.actions.authenticate import web_session
 from keyturn.actions.env import Invalid, NotFound, Refused, Throttled
 from keyturn.core import recovery
 from keyturn.web import qr
-from keyturn.web.pages import confirm, sign_in
+from keyturn.web.pages import agents, confirm, sign_in
 from keyturn.web.pages.visit import SET_UP, local_path, message, see_other, set_cookie
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def show(visit: Visit) -> Response:
     return visit.render(
         "two_factor.html", title="Two-factor sign-in", here=SET_UP, found=found, few=FEW, codes_made=recovery.COUNT,
         passkeys=_passkeys_possible(visit), after=_after(visit), asked_of=_asked_of(visit, visit.owner),
+        in_words=agents.in_words,
     )  # fmt: skip
 
 

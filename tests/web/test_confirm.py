@@ -1,0 +1,239 @@
+"""The proof of who one is, asked before a sensitive form: nothing typed is lost, and nobody gets around it."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+
+import pytest
+from tests.support import factors
+from tests.support.factors import ORIGIN, Holder, options_on
+from tests.support.site import BROWSER, Browser, Forms, Site
+from tests.support.world import EMAIL, PASSWORD
+
+from keyturn.core import policy
+
+HERE = "/settings/two-factor"
+APP = f"{HERE}/app"
+OFF = f"{HERE}/off"
+SESSION = "keyturn_session_8420"
+HOSTILE = '"><script>alert(1)</script>'
+
+
+def stale(site: Site, holder: Holder) -> Browser:
+    """A browser whose proof is a quarter of an hour old."""
+    browser = site.browser()
+    if browser.sign_in(holder.account.email).header("location") == "/sign-in/second":
+        browser.submit(browser.page("/sign-in/second"), "/sign-in/second", code=holder.fresh_code())
+    site.clock.advance(seconds=policy.REAUTH)
+    return browser
+
+
+def fields(text: str, action: str) -> list[dict[str, str]]:
+    return [found for there, found in Forms(text).found if there == action]
+
+
+def test_a_proof_counts_for_a_quarter_of_an_hour(site: Site) -> None:
+    browser = stale(site, factors.without(site))
+    site.clock.advance(seconds=-1)
+    assert "Scan this" in browser.submit(browser.page(APP), APP).text
+    site.clock.advance(seconds=1)
+    assert "Confirm it is you" in browser.submit(browser.page(APP), APP).text
+
+
+def test_the_fields_are_carried_and_the_form_goes_on_after_the_proof(site: Site) -> None:
+    browser = stale(site, factors.without(site))
+    asked = browser.submit(browser.page(APP), APP, name=HOSTILE, next="/settings/sessions")
+    assert "<script>alert" not in asked.text
+    (form,) = fields(asked.text, APP)
+    assert form["carry:name"] == HOSTILE
+    done = browser.submit(asked, APP, password=PASSWORD)
+    assert "Scan this" in done.text
+    assert 'name="next" value="/settings/sessions"' in done.text
+
+
+def test_passwords_are_never_carried(site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = stale(site, holder)
+    asked = browser.submit(browser.page(OFF), OFF, current_password=PASSWORD, New_Password="x-secret-x")
+    assert PASSWORD not in asked.text
+    assert "x-secret-x" not in asked.text
+    assert "Passwords you had typed were not kept" in asked.text
+    done = browser.submit(asked, OFF, code=holder.fresh_code())
+    assert done.status == 422  # the page with its own password field again
+    assert 'name="current_password"' in done.text
+    assert holder.reload().mfa_since is not None
+
+
+def test_a_wrong_proof_keeps_the_fields_and_is_not_shown_again(site: Site) -> None:
+    browser = stale(site, factors.without(site))
+    asked = browser.submit(browser.page(APP), APP, name="my phone")
+    wrong = browser.submit(asked, APP, password="not the password")
+    assert wrong.status == 422
+    assert "not the password of this account" in wrong.text
+    assert 'value="not the password"' not in wrong.text
+    assert fields(wrong.text, APP)[0]["carry:name"] == "my phone"
+    assert "Scan this" in browser.submit(wrong, APP, password=PASSWORD).text
+
+
+def test_with_a_second_factor_the_password_alone_is_refused(site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = stale(site, holder)
+    asked = browser.submit(browser.page(APP), APP)
+    assert 'name="password"' not in asked.text
+    refused = browser.submit(asked, APP, password=PASSWORD)
+    assert refused.status == 422
+    assert "takes your second factor" in refused.text
+    assert "Scan this" in browser.submit(asked, APP, code=holder.fresh_code()).text
+
+
+def test_a_recovery_code_and_a_passkey_prove_it_too(site: Site) -> None:
+    holder = factors.with_passkey(site)
+    browser = site.browser()
+    browser.sign_in()
+    browser.submit(browser.page("/sign-in/second"), "/sign-in/second", code=holder.recovery[0])
+    site.clock.advance(seconds=policy.REAUTH)
+    asked = browser.submit(browser.page(APP), APP)
+    answer = json.dumps(holder.device.get(options_on(asked), ORIGIN))
+    assert "Scan this" in browser.submit(asked, APP, passkey=answer).text
+    site.clock.advance(seconds=policy.REAUTH)
+    asked = browser.submit(browser.page(APP), APP)
+    assert browser.submit(asked, APP, passkey=answer).status == 422  # a replay
+    assert "Scan this" in browser.submit(asked, APP, code=holder.recovery[1]).text
+
+
+def test_a_used_code_proves_nothing_again(site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = stale(site, holder)
+    asked = browser.submit(browser.page(APP), APP)
+    code = holder.fresh_code()
+    browser.submit(asked, APP, code=code)
+    other = site.browser()
+    other.sign_in()
+    assert other.submit(other.page("/sign-in/second"), "/sign-in/second", code=code).status == 401
+
+
+def test_the_proof_of_another_account_is_none(site: Site) -> None:
+    mine, other = factors.with_app(site), factors.with_app(site, "eve@example.com")
+    browser = stale(site, mine)
+    asked = browser.submit(browser.page(APP), APP)
+    site.clock.advance(seconds=30)
+    assert browser.submit(asked, APP, code=other.code()).status == 422
+    assert browser.submit(asked, APP, code=other.recovery[0]).status == 422
+
+
+@pytest.mark.parametrize("csrf", ["", "0" * 64])
+def test_the_proof_is_taken_from_our_own_form_alone(csrf: str, site: Site) -> None:
+    browser = stale(site, factors.without(site))
+    asked = browser.submit(browser.page(APP), APP)
+    (form,) = fields(asked.text, APP)
+    before = site.actions()
+    assert browser.request("POST", APP, BROWSER, form=form | {"csrf": csrf, "password": PASSWORD}).status == 403
+    foreign = ("Origin", "https://evil.example")
+    assert browser.request("POST", APP, BROWSER, foreign, form=form | {"password": PASSWORD}).status == 403
+    assert site.actions() == before
+
+
+@pytest.mark.parametrize("proof", ["form", "page", "", "yes"])
+def test_claiming_a_proof_without_one_does_nothing(proof: str, site: Site) -> None:
+    browser = stale(site, factors.without(site))
+    csrf = browser.form(browser.page(APP), APP)["csrf"]
+    before = site.actions()
+    form = {"csrf": csrf, "proof": proof, "carry:proof": "form", "carry:csrf": csrf, "name": "x"}
+    reply = browser.request("POST", APP, BROWSER, form=form)
+    assert reply.status == 422
+    assert "Confirm it is you" in reply.text
+    assert site.actions() == before
+
+
+def test_nothing_leads_away_from_the_confirmation(site: Site) -> None:
+    browser = stale(site, factors.without(site))
+    csrf = browser.form(browser.page(APP), APP)["csrf"]
+    reply = browser.request(
+        "POST", f"{APP}?next=https://evil.example", BROWSER, form={"csrf": csrf, "next": "//evil.example"}
+    )
+    targets = [html.unescape(found) for found in re.findall(r'(?:href|action)="([^"]*)"', reply.text)]
+    assert all(target.startswith(("/", "#")) and not target.startswith("//") for target in targets)
+    done = browser.submit(reply, f"{APP}?next=https://evil.example", password=PASSWORD)
+    assert 'name="next" value="/"' in done.text
+
+
+@pytest.mark.parametrize(("path", "cancel"), [(OFF, HERE), (APP, HERE), (f"{HERE}/recovery", HERE)])
+def test_cancel_leads_back_to_a_page_that_is_there(path: str, cancel: str, site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = stale(site, holder)
+    asked = browser.submit(browser.page(path), path)
+    assert f'<a href="{cancel}">Cancel</a>' in asked.text
+    assert browser.page(cancel).status == 200
+
+
+def test_the_secret_of_the_session_is_new_even_when_the_form_then_fails(site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = stale(site, holder)
+    page = browser.page(OFF)
+    before = browser.cookies[SESSION]
+    asked = browser.submit(page, OFF)
+    failed = browser.submit(asked, OFF, code=holder.fresh_code())
+    assert failed.status == 422
+    assert browser.cookies[SESSION] != before
+    assert browser.page(HERE).status == 200
+    assert "On since" in browser.page(HERE).text
+
+
+def test_a_page_that_asks_before_it_is_shown_comes_after_the_proof(site: Site) -> None:
+    browser = stale(site, factors.without(site))
+    path = f"{HERE}/passkey"
+    asked = browser.page(f"{path}?next=/settings/sessions")
+    assert "Confirm it is you" in asked.text
+    assert "data-options" not in asked.text
+    done = browser.submit(asked, f"{path}?next=/settings/sessions", password=PASSWORD)
+    assert (done.status, done.header("location")) == (303, f"{path}?next=/settings/sessions")
+    assert options_on(browser.page(path))
+
+
+def test_wrong_proofs_are_slowed_down(site: Site) -> None:
+    browser = stale(site, factors.without(site))
+    asked = browser.submit(browser.page(APP), APP, name="my phone")
+    for _ in range(5):
+        assert browser.submit(asked, APP, password="a wrong password").status == 422
+    slow = browser.submit(asked, APP, password=PASSWORD)
+    assert slow.status == 429
+    assert fields(slow.text, APP)[0]["carry:name"] == "my phone"
+
+
+# The sentence after a redirect.
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        base64.urlsafe_b64encode(b"\0" * 32 + json.dumps(["error", "Call 0900 666"]).encode()).decode(),
+        base64.urlsafe_b64encode(b"\0" * 32 + b"[" * 4000).decode(),
+        "", "%%%", "A" * 3000, "ä",
+    ],
+)  # fmt: skip
+def test_a_sentence_that_we_did_not_write_is_not_shown(forged: str, site: Site) -> None:
+    site.account()
+    browser = site.browser()
+    browser.sign_in()
+    browser.page("/")
+    browser.cookies["keyturn_flash_8420"] = forged
+    reply = browser.page(HERE)
+    assert reply.status == 200
+    assert "0900" not in reply.text
+    assert 'class="flash"' not in reply.text
+
+
+def test_the_sentence_of_another_browser_is_not_shown(site: Site) -> None:
+    holder = factors.with_app(site)
+    one, two = site.browser(), site.browser()
+    for browser in (one, two):
+        browser.sign_in(EMAIL)
+        browser.submit(browser.page("/sign-in/second"), "/sign-in/second", code=holder.fresh_code())
+        browser.page("/")
+    one.submit(one.page(OFF), OFF, current_password=PASSWORD)
+    two.cookies["keyturn_flash_8420"] = one.cookies["keyturn_flash_8420"]
+    assert 'class="flash"' not in two.page(HERE).text
+    assert "is off" in one.page(HERE).text

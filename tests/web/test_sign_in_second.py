@@ -1,0 +1,440 @@
+"""Signing in with a second factor in the browser: cookies, sessions that nobody fixes, and a policy that nobody gets around."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from starlette.routing import Router
+from tests.support import factors
+from tests.support.authenticator import Authenticator
+from tests.support.factors import ORIGIN, Holder, options_on, secrets_of, seed_of_key
+from tests.support.site import BROWSER, Browser, Site
+from tests.support.world import EMAIL, NEW_PASSWORD, PASSWORD
+
+from keyturn.actions import accounts, cli_login, resets
+from keyturn.actions.authenticate import web_session
+from keyturn.actions.env import By
+from keyturn.actions.factors import reset_as_admin
+from keyturn.core import policy
+from keyturn.core.policy import Kind
+from keyturn.web import app
+from keyturn.web.pages.visit import Page
+from keyturn.web.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.asgi import Reply
+
+SECOND = "/sign-in/second"
+ALONE = "/sign-in/passkey"
+SESSION = "keyturn_session_8420"
+PENDING = "keyturn_second_8420"
+DEVICE = "keyturn_device_8420"
+
+
+def at_second(site: Site, *, start: str = "/") -> Browser:
+    """A browser whose password was right."""
+    browser = site.browser()
+    assert browser.sign_in(start=start).header("location") == SECOND
+    return browser
+
+
+def give(browser: Browser, code: str, **values: str) -> Reply:
+    return browser.submit(browser.page(SECOND), SECOND, code=code, **values)
+
+
+def alive(site: Site, secret: str) -> bool:
+    return web_session(site.env, secret) is not None
+
+
+def restart(site: Site, **rules: Any) -> None:
+    """Another policy from now on."""
+    site.env = replace(site.env, policy=replace(site.env.policy, **rules))
+    site.face = replace(site.face, env=site.env)
+    site.app = app.build(site.face)
+
+
+# Ways in.
+
+
+def test_the_code_leads_on_to_where_the_sign_in_was_for(site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = at_second(site, start="/settings/sessions")
+    assert SESSION not in browser.cookies
+    done = give(browser, holder.code())
+    assert (done.status, done.header("location")) == (303, "/settings/sessions")
+    assert PENDING not in browser.cookies
+    assert browser.page("/settings/sessions").status == 200
+
+
+def test_until_then_the_browser_sees_nothing(site: Site) -> None:
+    factors.with_app(site)
+    browser = at_second(site)
+    assert 'action="/sign-in"' in browser.page("/").text
+    assert 'action="/sign-in"' in browser.page("/settings/two-factor").text
+
+
+def test_wrong_codes_are_said_and_the_tenth_ends_it(site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = at_second(site)
+    for _ in range(policy.SECOND_STEP_TRIES - 1):
+        reply = give(browser, "aaaa-aaaa-aaaa-aaaa")
+        assert reply.status == 401
+        assert "That recovery code is wrong" in reply.text
+        assert "aaaa-aaaa" not in reply.text
+    over = give(browser, "aaaa-aaaa-aaaa-aaaa")
+    assert over.status == 410
+    assert PENDING not in browser.cookies
+    assert 'action="/sign-in"' in over.text
+    assert holder.recovery
+
+
+@pytest.mark.parametrize("code", ["", "   ", "ä" * 50, "1" * 5000, "'; --", "\x00"])
+def test_what_is_no_code_is_refused(code: str, site: Site) -> None:
+    factors.with_app(site)
+    assert give(at_second(site), code).status in (401, 422)
+
+
+def test_ten_minutes_later_it_begins_again(site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = at_second(site)
+    page = browser.page(SECOND)
+    site.clock.advance(seconds=policy.SECOND_STEP)
+    late = browser.submit(page, SECOND, code=holder.code())
+    assert late.status == 410
+    assert SESSION not in browser.cookies
+
+
+def test_too_many_wrong_codes_are_told_what_works_at_once(site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = at_second(site)
+    for _ in range(5):
+        give(browser, holder.wrong_code())
+    browser = at_second(site)
+    for _ in range(5):
+        give(browser, holder.wrong_code())
+    throttled = give(browser, holder.code())
+    assert throttled.status == 429
+    assert "a recovery code works at once" in throttled.text
+    assert give(browser, holder.recovery[0]).status == 303
+
+
+def test_a_passkey_is_a_second_factor(site: Site) -> None:
+    holder = factors.with_passkey(site)
+    browser = at_second(site)
+    page = browser.page(SECOND)
+    done = browser.submit(page, SECOND, passkey=json.dumps(holder.device.get(options_on(page), ORIGIN)))
+    assert (done.status, done.header("location")) == (303, "/")
+
+
+def test_a_passkey_alone_signs_in_and_goes_on(site: Site) -> None:
+    holder = factors.with_passkey(site)
+    browser = site.browser()
+    page = browser.page(f"{ALONE}?next=/settings/sessions")
+    options = options_on(page)
+    assert (options["userVerification"], options["allowCredentials"]) == ("required", [])
+    done = browser.submit(page, ALONE, passkey=json.dumps(holder.device.get(options, ORIGIN)))
+    assert (done.status, done.header("location")) == (303, "/settings/sessions")
+    assert browser.page("/settings/sessions").status == 200
+
+
+def test_a_passkey_that_did_not_check_its_user_does_not_sign_in_alone(site: Site) -> None:
+    holder = factors.with_passkey(site)
+    browser = site.browser()
+    page = browser.page(ALONE)
+    done = browser.submit(page, ALONE, passkey=json.dumps(holder.device.get(options_on(page), ORIGIN, flags=0x01)))
+    assert done.status == 401
+    assert SESSION not in browser.cookies
+
+
+def test_an_answer_that_was_seen_on_its_way_is_worth_nothing_in_another_browser(site: Site) -> None:
+    holder = factors.with_passkey(site)
+    victim, thief = site.browser(), site.browser()
+    answer = json.dumps(holder.device.get(options_on(victim.page(ALONE)), ORIGIN))
+    assert thief.submit(thief.page(ALONE), ALONE, passkey=answer).status == 401
+    assert victim.submit(victim.page(ALONE), ALONE, passkey=answer).status == 401  # and it is used up
+
+
+@pytest.mark.parametrize(
+    "next_path", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
+)
+def test_nobody_is_led_away(next_path: str, site: Site) -> None:
+    holder = factors.with_passkey(site)
+    browser = site.browser()
+    page = browser.page(ALONE)
+    answer = json.dumps(holder.device.get(options_on(page), ORIGIN))
+    assert browser.submit(page, ALONE, passkey=answer, next=next_path).header("location") == "/"
+    other = site.browser()
+    other.submit(other.page("/"), "/sign-in", email=EMAIL, password=PASSWORD, next=next_path)
+    assert give(other, holder.recovery[0]).header("location") == "/"
+
+
+# What others can tell.
+
+
+def test_with_a_wrong_password_nothing_tells_who_has_a_second_factor(site: Site) -> None:
+    factors.with_app(site, "mfa@example.com")
+    factors.without(site, "plain@example.com")
+    seen: set[tuple[object, ...]] = set()
+    for email in ("mfa@example.com", "plain@example.com", "nobody@example.com"):
+        browser = site.browser(f"198.51.100.{len(seen) + 1}")
+        reply = browser.sign_in(email, "a wrong password")
+        text = reply.text.replace(email, "EMAIL").replace(browser.form(reply, "/sign-in")["csrf"], "CSRF")
+        seen.add((reply.status, text, tuple(sorted(browser.cookies))))
+    assert len(seen) == 1
+
+
+def test_the_page_of_passkeys_tells_nothing_of_accounts(site: Site) -> None:
+    factors.with_passkey(site)
+    assert options_on(site.browser().page(ALONE))["allowCredentials"] == []
+
+
+# Sessions that nobody fixes.
+
+
+def test_a_planted_session_is_not_kept_by_a_sign_in_with_a_second_factor(site: Site) -> None:
+    holder, attacker = factors.with_app(site), factors.without(site, "eve@example.com")
+    eve = site.browser()
+    eve.sign_in("eve@example.com")
+    planted = eve.cookies[SESSION]
+    browser = at_second(site)
+    browser.cookies[SESSION] = planted
+    give(browser, holder.code())
+    assert browser.cookies[SESSION] != planted
+    principal = web_session(site.env, browser.cookies[SESSION])
+    assert principal is not None
+    assert principal.account_id == holder.account.id != attacker.account.id
+    assert not alive(site, planted)  # what the browser had before ends
+
+
+def test_the_secret_is_new_after_each_proof_and_the_old_one_dead(site: Site) -> None:
+    factors.without(site)
+    browser = site.browser()
+    browser.sign_in()
+    secrets = [browser.cookies[SESSION]]
+    site.clock.advance(seconds=policy.REAUTH)
+    page = browser.submit(browser.page("/settings/two-factor/app"), "/settings/two-factor/app")
+    shown = browser.submit(page, "/settings/two-factor/app", password=PASSWORD)
+    secrets.append(browser.cookies[SESSION])
+    found = re.search(r"data-copied>([A-Z2-7 ]+)<", shown.text)
+    assert found
+    holder = Holder(site, accounts_of(site), seed_of_key(found[1]))
+    assert secrets_of(browser.submit(shown, "/settings/two-factor/app", code=holder.code()))
+    secrets.append(browser.cookies[SESSION])
+    assert len(set(secrets)) == 3
+    assert [alive(site, secret) for secret in secrets] == [False, False, True]
+
+
+def account_of(site: Site) -> str:
+    with site.store.reading() as tx:
+        found = tx.account_by_email(EMAIL)
+    assert found is not None
+    return found.id
+
+
+@pytest.mark.parametrize(("url", "name"), [(ORIGIN, DEVICE), ("https://keys.example.com", "__Host-keyturn_device")])
+def test_what_remembers_a_browser_is_out_of_reach_of_scripts(url: str, name: str, tmp_path: Path) -> None:
+    site = Site(tmp_path, url=url)
+    holder = factors.with_app(site)
+    browser = at_second(site)
+    done = give(browser, holder.code(), remember="1")
+    line = next(line for line in done.all("set-cookie") if line.startswith(name + "="))
+    assert {"HttpOnly", "Path=/", "SameSite=lax", f"Max-Age={30 * policy.DAY}"} <= set(line.split("; "))
+    assert ("Secure" in line) == url.startswith("https")
+    site.close()
+
+
+def test_a_browser_is_remembered_only_when_that_is_wished(site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = at_second(site)
+    give(browser, holder.code())
+    assert DEVICE not in browser.cookies
+    browser = at_second(site)
+    give(browser, holder.fresh_code(), remember="1")
+    again = site.browser()
+    again.cookies = {DEVICE: browser.cookies[DEVICE]}
+    assert again.sign_in().header("location") == "/"
+    wrong = site.browser()
+    wrong.cookies = {DEVICE: browser.cookies[DEVICE]}
+    assert wrong.sign_in(password="a wrong password").status == 401
+
+
+def test_a_policy_of_never_offers_no_remembering_and_takes_none(site: Site) -> None:
+    holder = factors.with_app(site)
+    restart(site, remember_device=0)
+    browser = at_second(site)
+    page = browser.page(SECOND)
+    assert "remember" not in browser.form(page, SECOND)
+    browser.submit(page, SECOND, code=holder.code(), remember="1")
+    assert DEVICE not in browser.cookies
+
+
+def test_a_host_header_made_up_changes_nothing(site: Site) -> None:
+    holder = factors.with_passkey(site)
+    browser = site.browser()
+    poisoned = browser.get(ALONE, ("Host", "evil.example"), ("X-Forwarded-Host", "evil.example"), BROWSER)
+    assert options_on(poisoned)["rpId"] == "localhost"
+    assert "evil.example" not in poisoned.text
+    answer = json.dumps(holder.device.get(options_on(poisoned), "http://evil.example"))
+    assert browser.submit(poisoned, ALONE, passkey=answer).status == 401
+    token = holder.recovery[0]
+    thief = at_second(site)
+    page = thief.page(SECOND)
+    headers = (("Host", "evil.example"), ("Origin", "https://other.example"))
+    assert thief.request("POST", SECOND, *headers, form=thief.form(page, SECOND) | {"code": token}).status == 403
+    with site.store.reading() as tx:
+        assert "evil.example" not in "".join(mail.body for mail in tx.outgoing(100))
+
+
+def test_a_new_password_by_mail_leaves_the_second_factor_to_be_proven(site: Site) -> None:
+    holder = factors.with_app(site)
+    _, secret = resets.ask_as_operator(site.env, By(), EMAIL)
+    browser = site.browser()
+    page = browser.page(f"/reset/{secret}")
+    browser.submit(page, f"/reset/{secret}", password=NEW_PASSWORD, password_confirmation=NEW_PASSWORD)
+    assert SESSION not in browser.cookies or not alive(site, browser.cookies[SESSION])
+    again = site.browser()
+    assert again.sign_in(password=NEW_PASSWORD).header("location") == SECOND
+    assert give(again, holder.fresh_code()).status == 303
+
+
+# A policy that nobody gets around.
+
+
+def pages(site: Site) -> Iterator[tuple[str, Page]]:
+    """Every page of the application, by its path."""
+    router = next(value for value in vars(site.app).values() if isinstance(value, Router))
+    for route in router.routes:
+        if isinstance(route, Route) and isinstance(route.app, Page):
+            yield route.path, route.app
+
+
+def restricted(site: Site, *, admin: bool = False) -> Browser:
+    factors.without(site, admin=admin)
+    browser = site.browser()
+    browser.sign_in()
+    principal = web_session(site.env, browser.cookies[SESSION])
+    assert principal is not None
+    return browser
+
+
+OPEN = {"/settings/two-factor", "/sign-out"}
+"""What a session that must set up a second factor may reach, and what begins so."""
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_session_without_the_factor_that_the_policy_asks_for_reaches_no_page_but_its_set_up(
+    method: str, site: Site
+) -> None:
+    restart(site, mfa_required="all")
+    browser = restricted(site, admin=True)
+    csrf = browser.form(browser.page("/settings/two-factor"), "/sign-out")["csrf"]
+    walked, before = 0, site.actions()
+    for path, _ in pages(site):
+        target = re.sub(r"\{[^}]*\}", "019cad5e-1111-7000-8000-000000000001", path)
+        if any(target.startswith(prefix) for prefix in OPEN) or path.startswith("/confirm"):
+            continue
+        reply = browser.request(method, target, BROWSER, form={"csrf": csrf} if method == "POST" else None)
+        if reply.status == 405:
+            continue
+        assert reply.status == 303, (method, path, reply.status)
+        assert (reply.header("location") or "").startswith("/settings/two-factor"), path
+        walked += 1
+    assert walked > 10
+    assert site.actions() == before
+
+
+def test_only_these_pages_are_there_for_such_a_session(site: Site) -> None:
+    open_to_it = {path for path, page in pages(site) if page._enrolling}
+    assert {path for path in open_to_it if not any(path.startswith(prefix) for prefix in OPEN)} == {
+        "/confirm-email/{secret}"
+    }
+
+
+@pytest.mark.parametrize(
+    ("required", "admin", "held"), [("admins", True, True), ("admins", False, False), ("none", True, False)]
+)
+def test_the_policy_says_whom_it_holds(required: str, admin: bool, held: bool, site: Site) -> None:
+    restart(site, mfa_required=required)
+    reply = restricted(site, admin=admin).page("/")
+    assert (reply.status == 303) == held
+
+
+def test_a_policy_made_stricter_holds_for_sessions_that_are_there(site: Site) -> None:
+    browser = restricted(site)
+    assert browser.page("/").status == 200
+    restart(site, mfa_required="all")
+    browser.app = site.app
+    assert browser.page("/").header("location") == "/settings/two-factor"
+
+
+def test_such_a_session_approves_no_command_line(site: Site) -> None:
+    restart(site, mfa_required="all")
+    browser = restricted(site)
+    begun = cli_login.begin(site.env, By(), description="keyturn CLI login from a laptop", expires_in=None)
+    path = f"/auth/browser/{begun.browser_secret}"
+    csrf = browser.form(browser.page("/settings/two-factor"), "/sign-out")["csrf"]
+    assert browser.page(path).header("location") == f"/settings/two-factor?next={path.replace('/', '%2F')}"
+    assert browser.request("POST", path, form={"csrf": csrf, "decision": "approve"}).status == 303
+    with site.store.reading() as tx:
+        assert not [g for g in tx.grants(account_of(site)) if g.kind is Kind.LOGIN]
+
+
+def test_its_token_is_no_key_to_the_api(site: Site) -> None:
+    restart(site, mfa_required="all")
+    browser = restricted(site)
+    assert site.client.get("/account", token=browser.cookies[SESSION]).status == 401
+
+
+def test_after_the_set_up_it_goes_on_to_where_it_was_heading_as_a_whole_session(site: Site) -> None:
+    restart(site, mfa_required="all")
+    browser = restricted(site)
+    sent = browser.page("/settings/sessions").header("location") or ""
+    over = browser.page(sent)
+    assert "Set up a second factor to go on" in over.text
+    assert 'class="side"' not in over.text
+    link = re.search(r'href="(/settings/two-factor/app\?next=[^"]*)"', over.text)
+    assert link
+    shown = browser.submit(browser.page(link[1]), "/settings/two-factor/app")
+    found = re.search(r"data-copied>([A-Z2-7 ]+)<", shown.text)
+    assert found
+    holder = Holder(site, accounts_of(site), seed_of_key(found[1]))
+    codes = browser.submit(shown, "/settings/two-factor/app", code=holder.code())
+    assert 'href="/settings/sessions"' in codes.text
+    assert 'class="side"' in codes.text
+    assert browser.page("/settings/sessions").status == 200
+
+
+def accounts_of(site: Site) -> Any:
+    return site.store.find_account(account_of(site))
+
+
+def test_a_passkey_frees_it_too(site: Site) -> None:
+    restart(site, mfa_required="all")
+    browser = restricted(site)
+    page = browser.page("/settings/two-factor/passkey?next=//evil.example")
+    answer = json.dumps(Authenticator().create(options_on(page), ORIGIN))
+    codes = browser.submit(page, "/settings/two-factor/passkey", passkey=answer)
+    assert "evil.example" not in codes.text
+    assert secrets_of(codes)
+    assert browser.page("/").status == 200
+
+
+def test_a_short_password_whose_factor_an_administrator_took_away_only_sets_one_up(site: Site) -> None:
+    holder = factors.with_app(site)
+    session = holder.session()
+    short = "qv7zk-2mxw"
+    accounts.change_password(
+        site.env, site.by(session), site.principal(session), current_password=PASSWORD, new_password=short
+    )
+    reset_as_admin(site.env, By(), EMAIL)
+    browser = site.browser()
+    browser.sign_in(password=short)
+    assert browser.page("/").header("location") == "/settings/two-factor"
+    assert "Your password is short" in browser.page("/settings/two-factor").text
