@@ -353,3 +353,20 @@ def test_a_private_authority_is_trusted_by_ssl_cert_file_for_its_names_alone(
     with pytest.raises(errors.ConnectionFailed, match="certificate"):
         to(f"https://127.0.0.1:{secure.server_port}").request("GET", "/account")
     assert len(secure.seen) == 1
+
+
+@pytest.mark.parametrize(("idle", "connections"), [(60.0, 1), (-1.0, 2)])
+def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    idle: float,
+    connections: int,
+    stub: Callable[..., Stub],
+    to: Callable[..., Transport],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server may have given it up while a person typed an answer."""
+    monkeypatch.setattr("keyturn.client.transport.IDLE", idle)
+    server = stub(answer({}))
+    transport = to(server.url)
+    transport.request("GET", "/account")
+    transport.request("POST", "/account/keys", {})
+    assert len(server.connections) == connections

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from keyturn.client import Client
 from keyturn.core import totp
 
 if TYPE_CHECKING:
@@ -52,3 +53,14 @@ class App:
         good = {totp.code(self.seed, step) for step in range(today - 3, today + 5)}
         return next(text for text in ("000000", "111111", "222222", "333333", "444444", "555555", "666666", "777777",
                                       "888888", "999999") if text not in good)  # fmt: skip
+
+
+AnApp = TypeVar("AnApp", bound=App)
+
+
+def turn_on(url: str, token: str, password: str, kind: type[AnApp] = App) -> tuple[AnApp, tuple[str, ...]]:  # type: ignore[assignment]
+    """Turns two-factor authentication on at a real server, by the library: the app, and the recovery codes."""
+    with Client(url, token) as client:
+        begun = client.two_factor.begin(password, name="test app")
+        app = kind(begun.key)
+        return app, client.two_factor.confirm(begun.id, password, app.code())

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 ACCEPT: Final = "application/vnd.heroku+json; version=3"
 TIMEOUT: Final = 30.0
 """Seconds without a byte after which the server counts as silent."""
+IDLE: Final = 3.0
+"""Seconds after which a kept connection is not used again: servers give idle ones up (uvicorn after five), and what is
+sent into one of those, once a person has typed an answer, would fail.
+"""
 _TRIES: Final = 3
 _REDIRECTS: Final = 5
 _PAGES: Final = 1000
@@ -72,6 +76,7 @@ class Transport:
         """The Date of the last answer, be it a refusal."""
         self._agent = f"keyturn/{__version__} ({client}; {sys.platform})"
         self._connection: http.client.HTTPConnection | None = None
+        self._used = 0.0
         self._proxy_headers: dict[str, str] = {}
         self._target_prefix = ""
 
@@ -162,6 +167,7 @@ class Transport:
                 if len(raw) > _LARGEST:
                     self.close()
                     raise ConnectionFailed(f"{self.url} answers with more than {_LARGEST >> 20} MiB")
+                self._used = time.monotonic()
                 if response.will_close:
                     self.close()
                 return response.status, received, raw
@@ -178,6 +184,8 @@ class Transport:
         raise AssertionError("the last try returns or raises")
 
     def _open(self) -> http.client.HTTPConnection:
+        if self._connection is not None and time.monotonic() - self._used > IDLE:
+            self.close()
         if self._connection is not None:
             return self._connection
         where = urlsplit(self.url)
