@@ -301,7 +301,7 @@ def test_somebody_is_invited_by_a_link_to_hand_on_and_joins(site: Site) -> None:
     assert "<script>alert" not in listed.text
     guest = site.browser()
     joining = guest.page(found[1])
-    guest.submit(joining, found[1], name="Grace", password=PASSWORD, password_confirmation=PASSWORD)
+    guest.submit(joining, found[1], name="Grace", password=PASSWORD, password_again=PASSWORD)
     assert site_account(site, GRACE).admin
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keyturn.actions import administer, invitations
-from keyturn.actions.addresses import Sender
 from keyturn.actions.env import Invalid
 from keyturn.core import lifecycle, policy
+from keyturn.web import mailed
 from keyturn.web.pages.admin.account_acts import hand_on
 from keyturn.web.pages.admin.accounts import HERE
 
@@ -37,16 +37,12 @@ def _form(visit: Visit, *, status: int = 200, wrong: Invalid | None = None) -> R
 
 def submit(visit: Visit) -> Response:
     """POST /admin/accounts/new: mails the invitation, or shows its link once where no mail server is configured."""
-    face, form = visit.face, visit.form
-
-    def link(secret: str) -> str:
-        return f"{face.public_url}/join/{secret}"
-
-    mail = visit.env.post.mail is not None
+    form = visit.form
+    sender, mail = mailed.joining(visit.face), visit.env.post.mail is not None
     try:
         made = invitations.invite(
             visit.env, visit.by, visit.me, email=form.get("email", ""), name=form.get("name") or None,
-            admin=form.get("admin") == "1", sender=Sender(link, face.instance) if mail else None,
+            admin=form.get("admin") == "1", sender=sender if mail else None,
         )  # fmt: skip
     except Invalid as wrong:
         return _form(visit, status=422, wrong=wrong)
@@ -54,7 +50,7 @@ def submit(visit: Visit) -> Response:
     if mail:
         return visit.done(NEW, f"An invitation is on its way to {invited.email}.")
     return hand_on(
-        visit, invited.email, link(made.secret), label="Invitation", life=lifecycle.in_words(policy.INVITATION), back=NEW,
+        visit, invited.email, sender.link(made.secret), label="Invitation", life=lifecycle.in_words(policy.INVITATION), back=NEW,
         does="Whoever opens it chooses the password of the new account"
         + (", an administrator's." if invited.admin else "."),
     )  # fmt: skip
