@@ -95,7 +95,7 @@ def show(visit: Visit) -> Response:
         "activity.html", title="Activity", here=HERE, asked=asked.given, wrong=asked.wrong, filtered=asked.filtered,
         entries=[(entry, audit_words.say(entry.event)) for entry in found.entries], agent_words=agents.in_words,
         me=visit.owner.id, current=visit.me.grant_id,
-        groups=[("", "Everything"), *((name, label) for name, (label, _) in audit_words.GROUPS.items())],
+        kinds=[("", "Everything"), *((name, label) for name, (label, _) in audit_words.GROUPS.items())],
         outcomes=[("", "Any"), *audit_words.OUTCOMES], older=asked.link(HERE, found.older) if found.older else None,
         newest=asked.link(HERE) if asked.search.before is not None else None, export=asked.link(f"{HERE}.jsonl"),
     )  # fmt: skip

@@ -34,6 +34,14 @@ _SAID: Final[dict[str, str]] = {
     "account.password_reset": "The password was reset by mail",
     "account.suspend": "The account was suspended",
     "account.unsuspend": "The account was let in again",
+    "account.close": "The account was closed",
+    "account.admin_on": "The account was made an administrator's",
+    "account.admin_off": "The account is no administrator's any more",
+    "email.ask": "A mail was sent to confirm the e-mail address",
+    "email.verify": "The e-mail address was confirmed",
+    "invitation.create": "Somebody was invited",
+    "invitation.take_back": "An invitation was taken back",
+    "sign_up.ask": "Somebody asked to sign up with the e-mail address",
     "sign_in": "Signed in",
     "sign_in.password": "The password was right; the second factor was asked for",
     "second_factor": "The second factor was given",
@@ -64,6 +72,17 @@ _SAID: Final[dict[str, str]] = {
     "leak.report": "A token that was dead already was reported leaked",
     "ssh_key.create": "An SSH key was added",
     "ssh_key.end": "An SSH key was removed",
+    "app.create": "An app was made",
+    "app.rename": "An app was renamed",
+    "app.destroy": "An app was destroyed",
+    "access.add": "Somebody was given access to an app",
+    "access.update": "What somebody may do with an app was changed",
+    "access.remove": "Somebody's access to an app was taken back",
+    "transfer.offer": "An app was offered to another account",
+    "transfer.accepted": "An app that was offered was taken over",
+    "transfer.declined": "An app that was offered was declined",
+    "transfer.take_back": "The offer of an app was taken back",
+    "git.push": "Pushed to an app",
 }
 
 _REFUSED: Final[dict[str, str]] = {
@@ -71,6 +90,7 @@ _REFUSED: Final[dict[str, str]] = {
     "second_factor": "Somebody gave a wrong second factor",
     "cli_login.collect": "A command line's token was not handed out",
     "password_reset.ask": "Somebody asked for a link for a new password; none was sent",
+    "git.push": "A push to an app was turned away",
 }
 """Where the sentence of the deed would be untrue when it was refused."""
 
@@ -99,11 +119,12 @@ GROUPS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "sign-in": ("Signing in", ("sign_in", "sign_in.", "second_factor", "web.proven", "device.")),
     "sessions": ("Logins and sessions", ("login.", "web.", "cli_login.")),
     "tokens": ("API key and authorizations", ("api_key.", "authorization.", "service.", "workload.", "leak.")),
-    "apps": ("Applications let in", ("oauth.", "oauth_access.")),
+    "applications": ("Applications let in", ("oauth.", "oauth_access.")),
     "keys": ("SSH keys", ("ssh_key.",)),
     "clients": ("OAuth clients", ("client.",)),
     "two-factor": ("Two-factor sign-in", ("mfa.", "factor.", "recovery_codes.")),
-    "account": ("Account and password", ("account.", "password_reset.")),
+    "apps": ("Apps and pushes", ("app.", "access.", "transfer.", "git.")),
+    "account": ("Account and password", ("account.", "password_reset.", "email.", "invitation.", "sign_up.")),
 }
 """The groups of the filter: name in the query -> label, actions (a trailing ``.``: all that begin so)."""
 
@@ -114,7 +135,8 @@ _ICONS: Final = (
     ("recovery_codes.", "list"), ("login.", "terminal"), ("cli_login.", "terminal"), ("web.", "laptop"),
     ("api_key.", "key"), ("authorization.", "shield"), ("service.", "gear"), ("oauth", "plug"), ("client.", "plug"),
     ("workload.", "refresh"), ("ssh_key.", "server"), ("leak.", "alert"), ("password_reset.", "mail"), ("account.", "person"),
-    ("policy.", "gear"), ("invitation.", "mail"),
+    ("email.", "mail"), ("invitation.", "mail"),
+    ("sign_up.", "mail"), ("app.", "server"), ("access.", "people"), ("transfer.", "arrow"), ("git.", "arrow"),
 )  # fmt: skip
 
 
@@ -165,7 +187,7 @@ def _why(event: AuditEvent) -> str:
         return f"{days}: {_WHY[event.reason]}" if event.reason in _WHY else days
     if event.action.endswith(".rotate") and details.get("overlap"):
         return "the old token goes on for a while"
-    if event.action.endswith(".create") and isinstance(details.get("scope"), list):
+    if isinstance(details.get("scope"), list) and details["scope"] != ["global"]:
         return "scope " + ", ".join(map(str, details["scope"]))[:80]
     if event.action == "second_factor" and details.get("way") == "recovery code":
         return f"with a recovery code; {details.get('left', 'some')} are left"
@@ -187,12 +209,16 @@ def _changed(details: Mapping[str, Any], *names: str) -> str:
     return f"{before} → {after}" if before or after else ""
 
 
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
 def _text(name: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda details: str(details.get(name) or "")
 
 
 _ABOUT: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
-    "account.update": lambda details: ", ".join(map(str, details.get("fields") or ())),
+    "account.update": lambda details: ", ".join(map(str, _list(details.get("fields")))),
     "account.email_change": _changed,
     "client.create": _text("name"),
     "client.remove": _text("name"),
@@ -203,6 +229,18 @@ _ABOUT: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "factor.add": _text("name"),
     "factor.remove": _text("name"),
     "factor.rename": _changed,
+    "invitation.create": _text("email"),
+    "app.create": _text("name"),
+    "app.destroy": _text("name"),
+    "app.rename": _changed,
+    "access.add": _text("name"),
+    "access.update": _text("name"),
+    "access.remove": _text("name"),
+    "transfer.offer": _text("name"),
+    "transfer.accepted": _text("name"),
+    "transfer.declined": _text("name"),
+    "transfer.take_back": _text("name"),
+    "git.push": _text("name"),
     "ssh_key.create": _text("fingerprint"),
     "ssh_key.end": _text("fingerprint"),
 }

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
-from keyturn.actions import overview, sessions
+from keyturn.actions import overview
 from keyturn.actions.overview import State, Wish
 from keyturn.core.policy import Kind
 from keyturn.web import timeline
 from keyturn.web.pages import sign_in
-from keyturn.web.pages.visit import see_other
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -83,13 +82,3 @@ def _commands(url: str) -> list[tuple[str, str]]:
             'keyturn authorizations:create -d "my service"',
         ),
     ]
-
-
-def end_session(visit: Visit) -> Response:
-    """POST /sessions/ID/end."""
-    if visit.principal is None:
-        return see_other("/")
-    if visit.params["id"] == visit.principal.grant_id:
-        return sign_in.leave(visit, "/sign-in")
-    sessions.end(visit.face.env, visit.by, visit.principal, visit.params["id"])
-    return see_other("/")

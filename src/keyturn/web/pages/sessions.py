@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from keyturn.actions import factors, preview, sessions
 from keyturn.core import policy
 from keyturn.core.policy import Event, Kind
-from keyturn.web.pages import agents, shown, sign_in
+from keyturn.web.pages import agents, audit_words, shown, sign_in
 from keyturn.web.pages.visit import cookie_name, drop_cookie, see_other
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ def show(visit: Visit) -> Response:
         "sessions.html", title="Sessions", here=HERE, ended=ended, rows=[_row(visit, each) for each in found],
         tabs=[(HERE, "Logged in"), (ENDED, "Ended")], tab=first, previous=first if before else None,
         next=f"{HERE}?{urlencode(asked | {'before': found[-1].grant.id})}" if more else None,
-        devices=overview.devices, this_device=sessions.device_of(visit.env, visit.me, _device_cookie(visit)),
+        devices=overview.devices, others=not ended and (len(found) > 1 or more or bool(before) or bool(overview.devices)),
+        this_device=sessions.device_of(visit.env, visit.me, _device_cookie(visit)),
         mfa=overview.since is not None, remembers=visit.env.policy.remember_device > 0, in_words=agents.in_words,
-        is_mobile=agents.is_mobile, public_url=visit.face.public_url,
+        is_mobile=agents.is_mobile, reasons=audit_words.ENDED, public_url=visit.face.public_url,
     )  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def end(visit: Visit) -> Response:
     if visit.principal is None:
         return see_other("/sign-in")
     identity = visit.params["id"]
-    if identity == visit.me.grant_id:
+    if identity in (sessions.OWN, visit.me.grant_id):
         return sign_in.leave(visit, "/sign-in")
     ended = sessions.end(visit.env, visit.by, visit.me, identity).grant
     what = shown.noun_of(ended.kind).lower()
@@ -139,7 +140,7 @@ def _confirm(visit: Visit, found: Preview, **context: Any) -> Response:
             lives[noun] = lives.get(noun, 0) + 1
     texts = [f"{count} {noun}s" if count > 1 else f"1 {noun}" for noun, count in lives.items()]
     if any(credential.grant.id == visit.me.grant_id for credential in found.lives):
-        texts.insert(0, "this browser")
+        texts.insert(0, "This browser")
     return visit.render(
         "sessions_end.html", here=HERE, rows=_named(shown.ending_rows(pairs[:LISTED_MOST], visit.now), pairs),
         more=max(0, len(pairs) - LISTED_MOST), lives=texts, cancel=HERE, **context,
