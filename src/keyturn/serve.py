@@ -8,24 +8,27 @@ import os
 import secrets
 import socket
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 import uvicorn
 
 from keyturn import settings as configuration
-from keyturn import workers
+from keyturn import tls, workers
 from keyturn.actions import accounts, tighten
 from keyturn.actions.env import Env, Limits, Post
 from keyturn.actions.refusals import Refusals
 from keyturn.adapters import sealing
+from keyturn.adapters.commands import CommandCourier, CommandPolicy
+from keyturn.adapters.git import Git
 from keyturn.adapters.passkeys import WebAuthn
 from keyturn.adapters.passwords import Argon2Passwords
 from keyturn.core import policy
 from keyturn.store import migrate, sql
 from keyturn.store.interface import Unavailable
 from keyturn.web import app
-from keyturn.web.face import Face
+from keyturn.web.face import GIT_LIMIT, Face
 from keyturn.web.limits import Limit
 
 if TYPE_CHECKING:
@@ -53,10 +56,10 @@ def clock() -> datetime:
 
 def environment(
     database_url: str, limits: Limits | None = None, rules: Policy = policy.DEFAULT, post: Post | None = None,
-    keys: Path | None = None,
+    keys: Path | None = None, repositories: Git | None = None, before: Sequence[str] = (),
 ) -> Env:  # fmt: skip
     """An Env over the real outside. ``rules``: the policy in force; ``post``: how mails and webhooks leave; ``keys``: the
-    file of the keys that seal. Raises sealing.BadKeys.
+    file of the keys that seal; ``before``: the command that judges pushes. Raises sealing.BadKeys.
     """
     store = sql.SqlStore(sql.engine_for(database_url))
     sealer = sealing.open_or_make(keys, secrets.token_bytes) if keys is not None else None
@@ -70,6 +73,8 @@ def environment(
         post or Post(),
         sealer,
         WebAuthn(),
+        repositories,
+        CommandPolicy(before) if before else None,
     )
 
 
@@ -92,16 +97,23 @@ def prepare(settings: Settings) -> str | None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which says when it serves and when it begins to stop."""
+    """uvicorn's, which says when it serves and when it begins to stop, with TLS of ours perhaps."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stopping: asyncio.Event) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: asyncio.Event, secured: tls.Tls | None = None
+    ) -> None:
         super().__init__(config)
-        self._ready, self._stopping = ready, stopping
+        self._ready, self._stopping, self._tls = ready, stopping, secured
+        if secured is not None:
+            config.load()
+            config.ssl = secured.context
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts to accept requests."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        if self._tls is not None:
+            self._keeping = self._loop.create_task(self._tls.keep())
         if self.started:
             self._ready()
 
@@ -121,19 +133,22 @@ def main(argv: Sequence[str]) -> int:
     try:
         secret = prepare(settings)
         sealing.open_or_make(settings.secret_keys, secrets.token_bytes)  # before there are workers, and to fail by name
+        repositories = Git(settings.repositories, settings.git.limits)
+        repositories.clear_trash()
+        secured = tls.Tls(settings.tls) if settings.tls else None
         sockets = listen(settings.bind, settings.port)
-    except (OSError, migrate.Newer, sealing.BadKeys) as fault:
+    except (OSError, migrate.Newer, sealing.BadKeys, tls.BadCertificate) as fault:
         print(f"keyturn serve: {fault}", file=sys.stderr)
         return 1
     except Unavailable as fault:
         print(f"keyturn serve: the store cannot be opened: {fault}", file=sys.stderr)
         return 1
-    url = settings.public_url or f"http://{_host(settings.bind)}:{sockets[0].getsockname()[1]}"
+    url = settings.public_url or f"http{'s' if secured else ''}://{_host(settings.bind)}:{sockets[0].getsockname()[1]}"
     if settings.ssh_port is not None:
         print("keyturn serve: git over SSH comes with a later version; --ssh-port has no effect yet", file=sys.stderr)
     # shared by the workers, so made before they are
     limits = (Limit(settings.rate_limit), Limit(VERIFY_LIMIT), Limit(BEGIN_LIMIT))
-    report_limit = Limit(REPORT_LIMIT)
+    report_limit, git_limit = Limit(REPORT_LIMIT), Limit(GIT_LIMIT)
 
     def announce() -> None:
         if secret is not None:
@@ -143,24 +158,29 @@ def main(argv: Sequence[str]) -> int:
         print(f"keyturn is ready at {url}", flush=True)
 
     def work(ready: Callable[[], None]) -> None:
+        after = settings.git.after
         env = environment(
             settings.database_url,
-            Limits(settings.rate_limit),
+            Limits(settings.rate_limit, settings.git.push_refs),
             settings.rules,
-            settings.post.post(url),
+            replace(settings.post.post(url), command=CommandCourier(after) if after else None),
             settings.secret_keys,
+            repositories,
+            settings.git.before,
         )
         face = Face(
-            env, url, *limits, Refusals(), report_limit, upkeep_every=settings.upkeep_seconds, workers=settings.workers
-        )
+            env, url, *limits, Refusals(), report_limit, git_limit=git_limit, git=repositories,
+            upkeep_every=settings.upkeep_seconds, workers=settings.workers,
+        )  # fmt: skip
         config = uvicorn.Config(
             app.build(face), http=_http(), loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,
             log_config=None, timeout_graceful_shutdown=GRACE, proxy_headers=settings.trusted_proxies is not None,
             forwarded_allow_ips=settings.trusted_proxies or "",
         )  # fmt: skip
         try:
-            Server(config, ready, face.stopping).run(sockets)
+            Server(config, ready, face.stopping, secured).run(sockets)
         finally:
+            repositories.close()
             env.store.close()
 
     if settings.workers == 1:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from keyturn import post_settings
+from keyturn import git_settings, post_settings
 from keyturn.core import overrides, policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keyturn.core.policy import Policy
+    from keyturn.git_settings import GitSettings, TlsFiles
     from keyturn.post_settings import PostSettings
 
 
@@ -42,6 +43,14 @@ class Settings:
     """Between two looks for what expires or expired."""
     secret_keys: Path
     """The keys that seal what must be readable again: outside the store, so that a copy of it opens nothing."""
+    git: GitSettings
+    tls: TlsFiles | None
+    """None: plain HTTP, for this machine alone or behind a proxy that does TLS."""
+
+    @property
+    def repositories(self) -> Path:
+        """The folder of the apps' code."""
+        return self.data / "repositories"
 
 
 def database_url(data: Path) -> str:
@@ -164,6 +173,7 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         default=default("SECRET_KEYS"),
         help="keys that seal two-factor seeds (default: secret.keys in the data folder; made when it is not there)",
     )
+    git_settings.add(made, default)
     add_policy(made, environ)
     made.epilog = (
         "Mails and webhooks are set up in the environment alone: KEYTURN_SMTP_URL, KEYTURN_MAIL_FROM, "
@@ -190,10 +200,12 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     except overrides.BadPolicy as wrong:
         sys.stderr.write(refused("keyturn serve", wrong) + "\n")
         raise SystemExit(2) from None
+    git, tls = git_settings.read(flags, found)
     return Settings(
         data=found.data, bind=found.bind, port=found.port, ssh_port=found.ssh_port, database_url=url, public_url=found.public_url,
         workers=found.workers, rate_limit=found.rate_limit, trusted_proxies=found.trusted_proxies,
         rules=in_force, post=post, upkeep_seconds=found.upkeep_seconds, secret_keys=found.secret_keys or found.data / KEYS_FILE,
+        git=git, tls=tls,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from keyturn.core import policy
+from keyturn.core import policy, push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from keyturn.core.credential import Deny, Principal
     from keyturn.core.passkey import NewPasskey, Proof
     from keyturn.core.policy import Policy
+    from keyturn.core.push import Change
     from keyturn.store.interface import Outgoing, Store
 
 
@@ -87,11 +88,31 @@ class Repositories(Protocol):
         """Bytes on disk; 0 when there is none."""
         ...
 
+    def count_refs(self, app_id: str) -> int:
+        """How many branches, tags and notes it has."""
+        ...
+
+    def happened(self, app_id: str, changes: Sequence[Change]) -> list[Change]:
+        """Which of the changes are as they were to be."""
+        ...
+
+    def note(self, facts: dict[str, Any]) -> str:
+        """Keeps a push that is about to change refs, so that one is told of whose end nobody saw; its key."""
+        ...
+
+    def noted(self, before: datetime) -> list[tuple[str, dict[str, Any]]]:
+        """The pushes that were noted before then, with their keys."""
+        ...
+
+    def strike(self, key: str) -> bool:
+        """Forgets one; False: it was not there any more."""
+        ...
+
 
 class PushPolicy(Protocol):
     """What an operator lets decide about a push, besides our own rules."""
 
-    def refusal(self, push: dict[str, Any]) -> str | None:
+    def refusal(self, facts: dict[str, Any]) -> str | None:
         """None when the push may go on, or what its pusher is told; for whatever fails too."""
         ...
 
@@ -128,6 +149,8 @@ class Limits:
 
     api_requests_per_hour: int = policy.RATE_LIMIT
     """An account's; 0 is no limit."""
+    push_refs: int = push.MOST_REFS
+    """That one push may change."""
 
 
 @dataclass(frozen=True, slots=True)

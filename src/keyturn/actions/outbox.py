@@ -1,4 +1,5 @@
-"""The outbox: mails and webhooks leave it, at least once each, until they are taken over or too old.
+"""The outbox: mails, webhooks and events for the operator's command leave it, at least once each, until they are taken
+over or too old.
 
 A receiver can see the same one twice, when a worker stopped between sending and noting it; its Message-ID or webhook-id
 is the same then.
@@ -29,7 +30,11 @@ KEPT: Final = timedelta(days=30)
 LOOK_AGAIN: Final = timedelta(minutes=5)
 """After which something that nothing was configured for is tried again."""
 
-NOT_CONFIGURED: Final = {"mail": "no mail server is configured", "webhook": "no webhook is configured"}
+NOT_CONFIGURED: Final = {
+    "mail": "no mail server is configured",
+    "webhook": "no webhook is configured",
+    "command": "no command for pushes is configured",
+}
 ERROR_LONGEST: Final = 300
 
 
@@ -90,7 +95,7 @@ def _claim(env: Env, tx: Tx) -> tuple[Outgoing, Courier] | None:
     if not due:
         return None
     item = due[0]
-    courier = {"mail": env.post.mail, "webhook": env.post.webhook}.get(item.channel)
+    courier = {"mail": env.post.mail, "webhook": env.post.webhook, "command": env.post.command}.get(item.channel)
     if courier is None:
         error = NOT_CONFIGURED.get(item.channel, f"there is no way for {item.channel}")
         again = _unless_old(item, now + LOOK_AGAIN)

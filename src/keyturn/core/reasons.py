@@ -73,6 +73,7 @@ FORBIDDEN: Final = _table(
            "This account's second factor is a passkey, which works in the browser alone.", "keyturn login"),
     Reason("two_factor_to_set_up",
            "This account must have two-factor authentication, and has not set it up.", "sign in in the browser and set it up"),
+    Reason("not_permitted", "This account may not do this with the app.", "ask the app's owner for the permission to deploy"),
     Reason("administrators_only", "Only administrators may do this.", "ask your administrator"),
     Reason("wider_than_self", "A token cannot make a wider one than itself: it has {held}.",
            "keyturn login"),

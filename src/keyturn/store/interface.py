@@ -130,7 +130,9 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A mail or webhook on its way out. ``channel``: mail or webhook; ``next_at``: when to try (again), None: never more."""
+    """A mail, webhook or event on its way out. ``channel``: mail, webhook or command; ``next_at``: when to try (again),
+    None: never more.
+    """
 
     id: str
     channel: str

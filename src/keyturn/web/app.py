@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Mount, Router
 
-from keyturn.web import dashboard, health, pages
+from keyturn.web import dashboard, git, health, pages
 from keyturn.web.api import (
     account,
     apps,
@@ -36,7 +36,7 @@ from keyturn.web.unknown import Unknown
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from keyturn.web.answer import Answer
     from keyturn.web.call import Call
@@ -141,7 +141,17 @@ def build(face: Face) -> ASGIApp:
         async with health.upkeep(face):
             yield
 
-    return Outer(face, Router(routes, default=Unknown(face), redirect_slashes=False, lifespan=lifespan))
+    router = Router(routes, default=Unknown(face), redirect_slashes=False, lifespan=lifespan)
+    if face.git is None:
+        return Outer(face, router)
+    repositories = git.Git(face, face.git)
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        # before the routes, which are many: git is as good as all that is asked here
+        git_asks = scope["type"] == "http" and git.is_git(scope["path"])
+        await (repositories if git_asks else router)(scope, receive, send)
+
+    return Outer(face, front)
 
 
 def app_routes(face: Face, api: Callable[..., Route]) -> list[Route]:
@@ -164,7 +174,10 @@ def app_routes(face: Face, api: Callable[..., Route]) -> list[Route]:
         api("PATCH", "/teams" + one + members + "/{who}", apps.change_member, "access:write"),
         api("DELETE", "/teams" + one + members + "/{who}", apps.remove_member, "access:write"),
         api("PUT", one + "/pre-authorizations", apps.proven, "apps:read", sensitive=True),
-        *(api("GET", one + "/" + name, apps.nothing, "apps:read") for name in ("addons", "dynos", "formation", "releases")),
+        *(
+            api("GET", one + "/" + name, apps.nothing, "apps:read")
+            for name in ("addons", "dynos", "formation", "releases")
+        ),
         api("GET", "/account/app-transfers", apps.transfers, "apps:read"),
         api("POST", "/account/app-transfers", apps.offer, "access:write"),
         api("PUT", "/account/app-transfers", apps.offer, "access:write"),  # heroku3

@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from keyturn.actions.env import Env
+    from keyturn.actions.git_access import Program
     from keyturn.actions.refusals import Refusals
     from keyturn.core.credential import Principal
     from keyturn.web.answer import Answer
     from keyturn.web.credentials import Absent, Presented
+
+GIT_LIMIT = 36_000
+"""Requests of git an hour: a fetch is two or three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,10 @@ class Face:
     refusals: Refusals
     report_limit: Limit = field(default_factory=lambda: Limit(600))
     """Reports of leaked tokens, a place."""
+    git_limit: Limit = field(default_factory=lambda: Limit(GIT_LIMIT))
+    """Requests of git, an account."""
+    git: Program | None = None
+    """None where there are no repositories."""
     uses: Uses = field(default_factory=Uses)
     instance: str = "Keyturn"
     offload: Offload = field(default_factory=Offload)

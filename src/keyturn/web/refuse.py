@@ -95,6 +95,33 @@ def wrong_method(allowed: list[str]) -> Answer:
     return Answer({"id": "method_not_allowed", "message": message}, 405, [("Allow", ", ".join(allowed))])
 
 
+def busy() -> Answer:
+    """503: too many fetches and pushes at once."""
+    return Answer(
+        {"id": "service_unavailable", "message": "Too many fetches and pushes at once. Try again in a few seconds."},
+        503,
+        [("Retry-After", "10")],
+    )
+
+
+def git_failed() -> Answer:
+    """500: a repository that cannot be served; the log says why."""
+    return Answer(
+        {"id": "internal_server_error", "message": "The repository cannot be served. Tell the operator."}, 500
+    )
+
+
+def smart_only() -> Answer:
+    """404 for a path of git's that is not the smart protocol's [gitprotocol-http]."""
+    message = "Only git's smart HTTP protocol is served here: git clone, fetch and push (git 1.6.6 or newer)."
+    return Answer({"id": "not_found", "resource": "route", "message": message}, 404)
+
+
+def unsupported(message: str) -> Answer:
+    """415: a body of a type or encoding that the address does not take [RFC 9110 15.5.16]."""
+    return Answer({"id": "unsupported_media_type", "message": message}, 415)
+
+
 def unavailable() -> Answer:
     """503: the store cannot serve now; nothing was changed."""
     return Answer(

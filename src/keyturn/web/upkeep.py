@@ -12,7 +12,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from keyturn.actions import notices, outbox, overlap
+from keyturn.actions import git_access, notices, outbox, overlap
 from keyturn.store.interface import Unavailable
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def jobs(every: float = EVERY) -> tuple[Job, ...]:
     return (
         Job("notices", every, notices.due, LOOKING),
         Job("overlaps", every, overlap.end_overlaps, LOOKING),
+        Job("pushes", every, git_access.settle),
         Job("outbox", min(every, SEND_EVERY), outbox.send_due),
         Job("forgetting the dead", FORGET_EVERY, forget_dead),
         Job("forgetting what was sent", FORGET_EVERY, outbox.forget),

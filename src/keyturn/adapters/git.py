@@ -1,0 +1,286 @@
+"""Bare repositories in a folder, and the git program that serves them. The only module that knows git's options.
+
+A repository goes by its app's id alone, so no text of anybody's becomes a path or an argument.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from keyturn.actions.git_access import GitLimits
+from keyturn.adapters import git_hooks, git_process
+from keyturn.adapters.git_hooks import Conversation
+from keyturn.core.gitcmd import FETCH, PUSH
+from keyturn.core.push import PLACES, Change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from keyturn.actions.git_access import Hooks
+    from keyturn.adapters.git_process import Process
+
+HEAD: Final = "ref: refs/heads/main\n"
+CONFIG: Final = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
+
+# What every run of git reads besides the repository's own configuration, and nothing else: not the machine's, no home's.
+SETTINGS: Final = """\
+# Written by Keyturn at its start.
+[core]
+	hooksPath = {hooks}
+	bigFileThreshold = 16m
+	packedGitLimit = 256m
+	packedGitWindowSize = 8m
+	fsync = committed,reference
+[safe]
+	directory = *
+[transfer]
+	fsckObjects = true
+[receive]
+	maxInputSize = {push_bytes}
+	autogc = false
+	updateServerInfo = false
+	advertisePushOptions = false
+[uploadpack]
+	allowFilter = true
+	allowAnySHA1InWant = false
+[pack]
+	threads = 1
+	windowMemory = 64m
+	deltaCacheSize = 64m
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+"""
+GC_SECONDS: Final = 3600
+QUICK_SECONDS: Final = 60
+
+
+class NoGit(OSError):
+    """There is no git program on this machine."""
+
+
+class Git:
+    """Implements the Repositories of actions.env and the Program of actions.git_access."""
+
+    def __init__(self, root: Path, limits: GitLimits | None = None) -> None:
+        """``root``: the folder of the repositories; made when it is not there. Raises OSError."""
+        self._root = root.resolve()
+        self.limits = limits or GitLimits()
+        self._own = self._root / ".keyturn"
+        self._pushes, self._hooks = self._own / "pushes", self._own / "hooks"
+        for folder in (self._root, self._own, self._pushes):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        git_hooks.write(self._hooks)
+        home = self._own / "home"
+        home.mkdir(mode=0o700, exist_ok=True)
+        settings = SETTINGS.format(hooks=_quoted(str(self._hooks)), push_bytes=self.limits.push_bytes)
+        file = home / ".gitconfig"
+        if not file.exists() or file.read_text() != settings:
+            git_hooks.replace(file, settings, 0o600)
+        self._program = shutil.which("git")
+        self._env = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home),
+            "GIT_CONFIG_GLOBAL": str(file),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "LC_ALL": "C",
+        }
+        self._threads = ThreadPoolExecutor(self.limits.processes, "keyturn-git")
+        self._advertised: dict[tuple[str, int], tuple[int, bytes]] = {}
+
+    # repositories
+
+    def path(self, app_id: str) -> Path:
+        """Where an app's is. Raises ValueError for what is no id."""
+        return self._root / f"{uuid.UUID(app_id)}.git"
+
+    def make(self, app_id: str) -> None:
+        """An empty one, all of it or nothing; one that is there stays."""
+        path = self.path(app_id)
+        if path.exists():
+            return
+        new = self._root / f".new-{secrets.token_hex(8)}"
+        for folder in (new, new / "objects", new / "objects/info", new / "objects/pack", new / "refs", new / "refs/heads",
+                       new / "refs/tags"):  # fmt: skip
+            folder.mkdir(mode=0o700)
+        (new / "HEAD").write_text(HEAD)
+        (new / "config").write_text(CONFIG)
+        try:
+            new.rename(path)
+        except OSError:
+            shutil.rmtree(new, ignore_errors=True)
+            if not path.exists():
+                raise
+
+    def remove(self, app_id: str) -> None:
+        """Out of reach at once, then deleted."""
+        trash = self._root / f".trash-{secrets.token_hex(8)}"
+        with suppress(FileNotFoundError):
+            self.path(app_id).rename(trash)
+        shutil.rmtree(trash, ignore_errors=True)
+
+    def clear_trash(self) -> None:
+        """Deletes what an interrupted ``make`` or ``remove`` left; for the start, before anybody makes one."""
+        for left in [*self._root.glob(".trash-*"), *self._root.glob(".new-*")]:
+            shutil.rmtree(left, ignore_errors=True)
+
+    def size(self, app_id: str) -> int:
+        """Bytes of its files."""
+        return sum(entry.stat().st_size for entry in _files(self.path(app_id)))
+
+    def count_refs(self, app_id: str) -> int:
+        """An upper bound: a ref that is packed and was changed since counts twice."""
+        path = self.path(app_id)
+        count = sum(1 for _ in _files(path / "refs"))
+        with suppress(FileNotFoundError), (path / "packed-refs").open("rb") as packed:
+            count += sum(1 for line in packed if line[:1] not in b"#^")
+        return count
+
+    def happened(self, app_id: str, changes: Sequence[Change]) -> list[Change]:
+        """Which changes are as they were to be, by what git reads now."""
+        if not self.path(app_id).exists():
+            return []
+        lines = self._quick(app_id, "for-each-ref", "--format=%(objectname) %(refname)", *PLACES).splitlines()
+        now = {name: value for value, _, name in (line.partition(" ") for line in lines)}
+        return [c for c in changes if (now.get(c.ref) == c.new if c.sort != "deleted" else c.ref not in now)]
+
+    def gc(self, app_id: str) -> None:
+        """Packs the repository and removes what nothing reaches, a fortnight after. Raises CalledProcessError."""
+        self._quick(app_id, "gc", "--quiet", "--prune=2.weeks.ago", seconds=GC_SECONDS)
+
+    def _quick(self, app_id: str, *words: str, seconds: int = QUICK_SECONDS) -> str:
+        if self._program is None:
+            raise NoGit("git is not installed")
+        command = [self._program, "--git-dir", str(self.path(app_id)), *words]
+        done = subprocess.run(  # noqa: S603 - an absolute program, and words of ours
+            command, env=self._env, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=True
+        )
+        return done.stdout.decode("utf-8", "replace")
+
+    # pushes whose end is not written down yet
+
+    def note(self, facts: dict[str, Any]) -> str:
+        """On the disk when it returns."""
+        key = secrets.token_hex(16)
+        new = self._pushes / f".{key}"
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(facts, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(self._pushes / key)
+        return key
+
+    def noted(self, before: datetime) -> list[tuple[str, dict[str, Any]]]:
+        """Those from before then."""
+        found = []
+        for file in sorted(self._pushes.iterdir()):
+            with suppress(FileNotFoundError):
+                old = datetime.fromtimestamp(file.stat().st_mtime, UTC) < before
+                if old and file.name.startswith("."):
+                    file.unlink()  # never finished, so nothing came of it
+                elif old:
+                    found.append((file.name, json.loads(file.read_text("utf-8"))))
+        return found
+
+    def strike(self, key: str) -> bool:
+        """Only one of many succeeds."""
+        try:
+            (self._pushes / key).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    # git itself
+
+    def start(
+        self, service: str, app_id: str, *, version: int = 0, stateless: bool = False, advertise: bool = False,
+        hooks: Hooks | None = None,
+    ) -> Process:  # fmt: skip
+        """``git upload-pack`` or ``git receive-pack``. ``version``: of the protocol, 0 to 2; ``stateless``: a request of HTTP,
+        ``advertise``: its first. A push that changes anything needs ``hooks``, and is refused without.
+
+        Raises OSError: no git, no process, no repository.
+        """
+        path = self.path(app_id)
+        if self._program is None:
+            raise NoGit("git is not installed")
+        if not path.is_dir():
+            raise FileNotFoundError(f"the repository of app {app_id} is missing")
+        words = [self._program, service.removeprefix("git-")]
+        if service == FETCH:
+            words += ["--strict", f"--timeout={int(self.limits.stall)}"]
+        if stateless:
+            words.append("--stateless-rpc")
+        if advertise:
+            words.append("--advertise-refs")  # its name from git 2.34 on is --http-backend-info-refs
+        env = self._env | {"GIT_PROTOCOL": f"version={version}"} if version else self._env
+        if service != PUSH or advertise:
+            return git_process.spawn([*words, str(path)], env, takes_input=not advertise)
+        if hooks is None or not git_hooks.runnable(self._hooks):
+            raise PermissionError(f"{self._hooks}: the hooks that judge pushes cannot be run")
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            process = git_process.spawn([*words, str(path)], env, takes_input=True, theirs=theirs)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        process.talk(Conversation(ours, hooks, self._threads, lambda changes: self.happened(app_id, changes)))
+        return process
+
+    def known_advertisement(self, service: str, version: int) -> bytes | None:
+        """What git says first to a client of version 2 is the same for all repositories, which we made alike: its own
+        version and our settings. So it is asked once, and again when git was replaced.
+        """
+        found = self._advertised.get((service, version))
+        return found[1] if found and found[0] == self._git_changed() else None
+
+    def learn_advertisement(self, service: str, version: int, answer: bytes) -> None:
+        """Keeps what git said, if it is the same for all."""
+        if service == FETCH and version == 2:
+            self._advertised[service, version] = self._git_changed(), answer
+
+    def _git_changed(self) -> int:
+        try:
+            return os.stat(self._program or "").st_mtime_ns  # noqa: PTH116 - quicker
+        except OSError:
+            return 0
+
+    def close(self) -> None:
+        """Waits for what is being written down."""
+        self._threads.shutdown()
+
+
+def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _files(Path(entry.path))
+                else:
+                    yield entry
+    except FileNotFoundError:  # gone meanwhile, or never there
+        return
+
+
+def _quoted(text: str) -> str:
+    """A value of git's configuration [git-config, Syntax]."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'

@@ -1,0 +1,319 @@
+"""Git over HTTP: the smart protocol [gitprotocol-http], streamed both ways.
+
+The same steps as every endpoint: read the credential, authenticate, count, authorize, act. Refusals are text, which git
+shows its user as ``remote: ...``; a first request without a credential is answered by a challenge, as git expects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from keyturn.actions import git_access
+from keyturn.actions.env import NotFound, Problem, Refused
+from keyturn.core import gitcmd
+from keyturn.core.gitcmd import FETCH, PUSH, SERVICES
+from keyturn.store.interface import Unavailable
+from keyturn.web import credentials, refuse
+from keyturn.web.answer import Answer
+from keyturn.web.git_stream import Busy, Frames, Inflate, Interrupted, Slots, packet
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from keyturn.actions.git_access import Process, Program
+    from keyturn.core.credential import App, Principal
+    from keyturn.web.face import Face
+
+log = logging.getLogger("keyturn.git")
+
+CHALLENGE: Final = 'Basic realm="Keyturn", charset="UTF-8"'  # [RFC 7617 2.1]
+ADVERTISEMENT: Final = "info/refs"
+CHUNK: Final = 64 * 1024
+LARGEST_REQUEST: Final = 64 << 20
+"""Bytes of a fetch's request: a line for each ref that is wanted and each commit that is there already."""
+SMALL: Final = 64 * 1024
+"""A refused request's body up to this is read to its end; after a larger one the connection is closed."""
+# Bytes that a push's request may have besides its pack: the refs that change.
+COMMANDS: Final = 8 << 20
+
+
+def is_git(path: str) -> bool:
+    """Whether a request's path is one of git's."""
+    return ".git/" in path
+
+
+class Git:
+    """An ASGI application for all paths of ``is_git``."""
+
+    def __init__(self, face: Face, program: Program) -> None:
+        self._face, self._program = face, program
+        limits = program.limits
+        self._slots = Slots(limits.processes)
+        self._quick = Slots(limits.processes)  # what is told first: short, and never behind a large push
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        try:
+            refusal = await self._serve(scope, receive, send)
+        except Problem as problem:
+            refusal = refuse.problem(problem)
+        except Unavailable:
+            refusal = refuse.unavailable()
+        except Busy:
+            refusal = refuse.busy()
+        if refusal is not None:
+            await _send_text(scope, send, refusal)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        """None: answered."""
+        name, _, what = scope["path"].partition(".git/")
+        service, wrong = _asked(scope, what)
+        if service is None:
+            return wrong
+        presented = credentials.read(scope["headers"], scope["query_string"])
+        if isinstance(presented, credentials.Ambiguous):
+            return refuse.bad_request(presented.message)
+        if isinstance(presented, credentials.Unreadable):
+            return refuse.unreadable(presented.message)
+        face = self._face
+        principal = face.admit(scope, presented, face.git_limit)
+        if isinstance(principal, Answer):
+            return principal
+        wanted = gitcmd.app_of(name + ".git")
+        if wanted is None:
+            raise NotFound("app")
+        try:
+            app = git_access.admit(face.env, principal, wanted, service)
+        except Refused as refused:
+            face.refused(scope, refused.deny, principal)
+            raise
+        try:
+            if what == ADVERTISEMENT:
+                return await self._advertise(scope, send, app, principal, service)
+            return await self._exchange(scope, receive, send, app, principal, service)
+        except OSError as fault:
+            log.error("git for app %s cannot be run: %s", app.id, fault)
+            return refuse.git_failed()
+
+    async def _advertise(self, scope: Scope, send: Send, app: App, principal: Principal, service: str) -> Answer | None:
+        version = _version(scope)
+        known = self._program.known_advertisement(service, version)
+        if known is not None:
+            await _send_all(send, service, known)
+            return None
+        # [gitprotocol-http, Smart Clients]; a push has no version 2
+        start = b"" if version == 2 and service == FETCH else packet(f"# service={service}\n".encode()) + b"0000"
+        async with self._quick.turn(principal.account_id):
+            process = self._program.start(service, app.id, version=version, stateless=True, advertise=True)
+            try:
+                async with asyncio.timeout(self._program.limits.seconds):
+                    return await self._tell(send, process, service, version, start)
+            except TimeoutError:
+                return None
+            finally:
+                await process.finish()
+
+    async def _tell(self, send: Send, process: Process, service: str, version: int, start: bytes) -> Answer | None:
+        told = start
+        while len(told) < CHUNK and (chunk := await process.read()):
+            told += chunk
+        if len(told) < CHUNK:  # that was all
+            if await process.wait():
+                log.error("git could not read a repository: %s", process.complaint())
+                return refuse.git_failed()
+            self._program.learn_advertisement(service, version, told)
+            await _send_all(send, service, told)
+            return None
+        await send(_start(f"application/x-{service}-advertisement"))
+        while told:
+            async with asyncio.timeout(self._program.limits.stall):
+                await send({"type": "http.response.body", "body": told, "more_body": True})
+            told = await process.read()
+        await send({"type": "http.response.body", "body": b""})
+        return None
+
+    async def _exchange(
+        self, scope: Scope, receive: Receive, send: Send, app: App, principal: Principal, service: str
+    ) -> Answer | None:
+        """A fetch or a push."""
+        face, limits = self._face, self._program.limits
+        try:
+            body = Inflate(_header(scope, b"content-encoding"))
+        except ValueError as wrong:
+            return refuse.unsupported(str(wrong))
+        most = limits.push_bytes + COMMANDS if service == PUSH else LARGEST_REQUEST
+        hooks = git_access.hooks(face.env, face.by(scope, principal), principal, app.id) if service == PUSH else None
+        async with self._slots.turn(principal.account_id):
+            process = self._program.start(service, app.id, version=_version(scope), stateless=True, hooks=hooks)
+            out = _Out(send, service, limits.stall)
+            feeding = asyncio.create_task(_feed(receive, process, body, most, limits.stall))
+            draining = asyncio.create_task(out.drain(process))
+            try:
+                done, _ = await asyncio.wait(
+                    {feeding, draining}, timeout=limits.seconds, return_when=asyncio.FIRST_COMPLETED
+                )
+                while process.settling and draining not in done and feeding not in done:
+                    done, _ = await asyncio.wait({feeding, draining}, return_when=asyncio.FIRST_COMPLETED)
+                say = _why(done, feeding, draining, f"git had no more than {limits.seconds:g} seconds for this")
+            finally:
+                for task in (feeding, draining):
+                    task.cancel()
+                await asyncio.gather(feeding, draining, return_exceptions=True)
+                await process.finish()
+            if say is None and not out.began and await process.wait():
+                say = process.complaint().removeprefix("fatal: ") or "git failed"
+            await out.end(say)
+        return None
+
+
+def _why(
+    done: set[asyncio.Task[None]], feeding: asyncio.Task[None], draining: asyncio.Task[None], late: str
+) -> str | None:
+    """Why it was broken off, for its user; None: it was not. Raises what was a fault."""
+    if not done:
+        return late
+    for task in (draining, feeding):
+        fault = task.exception() if task in done else None
+        if isinstance(fault, Interrupted):
+            return str(fault)
+        if fault is not None:
+            raise fault
+    return None
+
+
+async def _feed(receive: Receive, process: Process, body: Inflate, most: int, stall: float) -> None:
+    """The request's body to git, a piece at a time; then waits, and raises Interrupted when the client is gone or wrong."""
+    size = 0
+    more = True
+    while more:
+        try:
+            async with asyncio.timeout(stall):
+                message = await receive()
+        except TimeoutError:
+            raise Interrupted(f"nothing came for {stall:g} seconds") from None
+        if message["type"] == "http.disconnect":
+            raise Interrupted("the client hung up")
+        for piece in body.read(message.get("body", b"")):
+            size += len(piece)
+            if size > most:
+                raise Interrupted(f"the request is larger than {most} bytes")
+            await process.write(piece)
+        more = message.get("more_body", False)
+    body.end()
+    process.end_of_input()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    raise Interrupted("the client hung up")
+
+
+class _Out:
+    """git's answer on its way to the client."""
+
+    def __init__(self, send: Send, service: str, stall: float) -> None:
+        self._send, self._service, self._stall = send, service, stall
+        self._frames = Frames()
+        self.began = False
+
+    async def drain(self, process: Process) -> None:
+        """All that git says. Raises Interrupted when the client does not take it."""
+        while chunk := await process.read():
+            await self._begin()
+            self._frames.feed(chunk)
+            await self._give(chunk)
+
+    async def end(self, say: str | None) -> None:
+        """Ends the answer; ``say``: why it ends early, where git's protocol has a place for it."""
+        if say is not None and (place := self._place(say)):
+            await self._begin()
+            await self._give(place)
+        await self._begin()
+        await self._send({"type": "http.response.body", "body": b""})
+
+    def _place(self, say: str) -> bytes:
+        if not self.began and self._service == FETCH:
+            return packet(b"ERR " + say.encode())  # [gitprotocol-pack, Reference Discovery]
+        if self._frames.between:
+            return packet(b"\x03" + say.encode() + b"\n")  # side band 3: a fatal error
+        return b""
+
+    async def _begin(self) -> None:
+        if not self.began:
+            self.began = True
+            await self._send(_start(f"application/x-{self._service}-result"))
+
+    async def _give(self, data: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._stall):
+                await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        except TimeoutError:
+            raise Interrupted("the client does not read") from None
+
+
+def _asked(scope: Scope, what: str) -> tuple[str | None, Answer | None]:
+    """The service that is asked for, or the refusal of anything but the three requests of the smart protocol."""
+    method, query = scope["method"], scope["query_string"]
+    if what == ADVERTISEMENT:
+        if method != "GET":
+            return None, refuse.wrong_method(["GET"])
+        for service in SERVICES:  # exactly this: never two services, and none that another parser reads otherwise
+            if query == b"service=" + service.encode():
+                return service, None
+        if not query:
+            return None, refuse.smart_only()
+        return None, refuse.bad_request(f"The query must be service={FETCH} or service={PUSH}, once, and nothing else.")
+    if what in SERVICES:
+        if method != "POST":
+            return None, refuse.wrong_method(["POST"])
+        if query:
+            return None, refuse.bad_request("This address takes no query.")
+        wanted = f"application/x-{what}-request"
+        if _header(scope, b"content-type") != wanted:
+            return None, refuse.unsupported(f"The body's Content-Type must be {wanted}.")
+        return what, None
+    return None, refuse.smart_only()
+
+
+def _version(scope: Scope) -> int:
+    """Of the protocol: what the client asks for, or 0; unknown keys and versions are left out [gitprotocol-v2]."""
+    words = _header(scope, b"git-protocol").split(":")
+    return max((number for number in (0, 1, 2) if f"version={number}" in words), default=0)
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    return values[0].strip() if len(values) == 1 else ", ".join(values)
+
+
+def _start(content_type: str, *more: tuple[bytes, bytes]) -> dict[str, object]:
+    headers = [(b"content-type", content_type.encode()), *_UNCACHED, *more]
+    return {"type": "http.response.start", "status": 200, "headers": headers}
+
+
+_UNCACHED: Final = ((b"cache-control", b"no-store"), (b"vary", b"Authorization, Git-Protocol"))
+
+
+async def _send_all(send: Send, service: str, body: bytes) -> None:
+    await send(_start(f"application/x-{service}-advertisement", (b"content-length", b"%d" % len(body))))
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _send_text(scope: Scope, send: Send, answer: Answer) -> None:
+    """A refusal as git shows it: the reason and the command that mends it."""
+    text = git_access.sentence(answer.body["message"], answer.body.get("next")).encode()
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(text)),
+        *_UNCACHED,
+    ]
+    for name, value in answer.headers:
+        if name != "WWW-Authenticate":
+            headers.append((name.lower().encode(), value.encode("latin-1", "replace")))
+    if answer.status == 401:
+        headers.append((b"www-authenticate", CHALLENGE.encode()))
+    length = _header(scope, b"content-length")
+    if scope["method"] == "POST" and not (length.isdigit() and int(length) <= SMALL):
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else text})
