@@ -51,7 +51,7 @@ def make(server: Server) -> Proven:
     with Client(server.url, server.token(account)) as client:
         made = client.authorizations.create("a script")
     assert made.access_token is not None
-    app, codes = turn_on(server.url, made.access_token.token, account.password)
+    app, codes = turn_on(server.url, made.access_token.token, account.password, App)
     return Proven(account, made.access_token.token, app, list(codes))
 
 

@@ -58,7 +58,7 @@ class App:
 AnApp = TypeVar("AnApp", bound=App)
 
 
-def turn_on(url: str, token: str, password: str, kind: type[AnApp] = App) -> tuple[AnApp, tuple[str, ...]]:  # type: ignore[assignment]
+def turn_on(url: str, token: str, password: str, kind: type[AnApp]) -> tuple[AnApp, tuple[str, ...]]:
     """Turns two-factor authentication on at a real server, by the library: the app, and the recovery codes."""
     with Client(url, token) as client:
         begun = client.two_factor.begin(password, name="test app")
