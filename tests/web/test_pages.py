@@ -241,40 +241,7 @@ def test_what_only_takes_forms_says_so(site: Site) -> None:
         assert site.browser().page(path).status == 405
 
 
-# the start page
-
-
-def test_the_start_page_lists_where_one_is_logged_in_and_ends_each(site: Site) -> None:
-    account = site.account()
-    login, other = site.mint(account, description="my laptop"), site.mint(site.account("eve@example.com"))
-    browser = site.browser()
-    browser.sign_in()
-    home = browser.page("/")
-    assert "my laptop" in home.text
-    assert "This browser" in home.text
-    assert browser.submit(home, f"/sessions/{login.grant.id}/end").status == 303
-    assert site.ended(login) == "logged_out"
-    fields = browser.form(home, "/sign-out")
-    stranger = browser.request("POST", f"/sessions/{other.grant.id}/end", BROWSER, form=fields)
-    nobody = browser.request("POST", "/sessions/none/end", BROWSER, form=fields)
-    assert stranger.status == nobody.status == 404
-    assert stranger.body == nobody.body
-    assert site.ended(other) is None
-    mine = next(
-        action for action in (f"/sessions/{g}/end" for g in own_sessions(site)) if action in browser.page("/").text
-    )
-    assert browser.submit(browser.page("/"), mine).header("location") == "/sign-in"
-    assert "Signed in as" not in browser.page("/").text
-
-
-def own_sessions(site: Site) -> list[str]:
-    with site.store.reading() as tx:
-        return [
-            g.id
-            for account in tx.accounts()
-            for g in tx.grants(account.id, alive_at=site.clock())
-            if g.kind is Kind.WEB
-        ]
+# hostile text
 
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
