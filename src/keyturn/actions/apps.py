@@ -56,12 +56,8 @@ class Moving:
 
 def permissions_of(tx: Tx, app: App, account_id: str) -> tuple[str, ...]:
     """What the account may do with the app; nothing: the empty tuple."""
-    if app.ended_at is not None:
-        return ()
-    if app.owner_id == account_id:
-        return apps.ALL
     found = tx.collaborator(app.id, account_id)
-    return found.permissions if found else ()
+    return apps.held(app.owner_id, account_id, found.permissions if found else (), ended=app.ended_at is not None)
 
 
 def find(tx: Tx, account_id: str, identity: str, permission: str = "view") -> tuple[App, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from keyturn.actions import acting, apps, audit, notices
 from keyturn.actions.env import By, NotFound, Refused
 from keyturn.core import decide, push
+from keyturn.core.apps import held
 from keyturn.core.credential import Principal
 from keyturn.core.gitcmd import FETCH, PUSH
 from keyturn.core.push import Change
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from keyturn.actions.env import Env
-    from keyturn.core.credential import App, Deny
-    from keyturn.store.interface import Tx
+    from keyturn.core.credential import App
 
 log = logging.getLogger("keyturn.git")
 
@@ -97,19 +97,20 @@ def admit(env: Env, principal: Principal, name: str, service: str) -> App:
     """The app that is to be fetched from or pushed to. Raises Refused; NotFound, which is the same for an app that there is
     not and for one that the account may not see.
     """
-    with env.store.reading() as tx:
-        return _allowed(tx, principal, tx.app_by_name(name), service)
+    found = env.store.find_app(name, principal.account_id)
+    if found is None:
+        return _allowed(principal, None, (), service)
+    return _allowed(principal, found[0], held(found[0].owner_id, principal.account_id, found[1]), service)
 
 
-def _allowed(tx: Tx, principal: Principal, app: App | None, service: str) -> App:
+def _allowed(principal: Principal, app: App | None, permissions: tuple[str, ...], service: str) -> App:
     token_needs, account_needs = NEEDS[service]
     lacking = decide.authorize(principal, token_needs)
     if lacking is not None:
         raise Refused(lacking, forbidden=True)
-    held = apps.permissions_of(tx, app, principal.account_id) if app else ()
-    if app is None or not held:
+    if app is None or not permissions:
         raise NotFound("app")
-    if account_needs not in held:
+    if account_needs not in permissions:
         raise Refused(decide.forbidden(
             "not_permitted", f"{principal.email} may fetch the code of {app.name}, but not push to it.",
         ), forbidden=True)  # fmt: skip
@@ -124,7 +125,9 @@ def recheck(env: Env, principal: Principal, app_id: str, service: str) -> App:
         acting.still(env, tx, principal)
         grant = tx.grant(principal.grant_id)
         assert grant is not None
-        return _allowed(tx, principal._replace(scopes=grant.scopes), tx.app(app_id), service)
+        app = tx.app(app_id)
+        permissions = apps.permissions_of(tx, app, principal.account_id) if app else ()
+        return _allowed(principal._replace(scopes=grant.scopes), app, permissions, service)
 
 
 def hooks(env: Env, by: By, principal: Principal, app_id: str) -> Hooks:
@@ -238,8 +241,3 @@ def _read(env: Env, written: dict[str, Any]) -> tuple[By, Principal, str, list[C
     who = Principal(**written["who"], admin=False, scopes=(), expires_at=None, created_at=env.clock())
     by = By(who, written["address"], written["agent"], written["request_id"])
     return by, who, written["app"], [Change(*change) for change in written["changes"]]
-
-
-def refused(deny: Deny) -> str:
-    """A refused credential, in a sentence for git."""
-    return sentence(deny.message, deny.next)

@@ -38,6 +38,13 @@ def what_is_wrong(name: str) -> str | None:
     return "a name starts with a letter, ends with a letter or digit, and has only small letters, digits and dashes"
 
 
+def held(owner_id: str, account_id: str, shared: tuple[str, ...], *, ended: bool = False) -> tuple[str, ...]:
+    """What an account may do with an app: everything with its own, what it was given (``shared``) with another's, and
+    nothing with one that has ended.
+    """
+    return () if ended else ALL if owner_id == account_id else shared
+
+
 def normalize(asked: Iterable[str]) -> tuple[str, ...]:
     """The permissions, in their order, with those that they include. Raises ValueError that names an unknown one."""
     names = set(asked)

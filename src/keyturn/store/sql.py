@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from keyturn.store.interface import Taken, Unavailable
 from keyturn.store.rows.accounts import FIND_ACCOUNT, AccountRows, found_account
-from keyturn.store.rows.apps import AppRows
+from keyturn.store.rows.apps import FIND_APP, AppRows, found_app
 from keyturn.store.rows.audit import AuditRows
 from keyturn.store.rows.clients import ClientRows
 from keyturn.store.rows.factors import FactorRows
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Engine
 
-    from keyturn.core.credential import Account, Found
+    from keyturn.core.credential import Account, App, Found
 
 
 _FIND_TOKEN = FIND_BY_DIGEST + "?"
 _FIND_ACCOUNT = FIND_ACCOUNT + "?"
+_FIND_APP = FIND_APP.format("?")
 
 
 def engine_for(url: str) -> Engine:
@@ -67,7 +68,7 @@ def engine_for(url: str) -> Engine:
 
 
 class SqlStore:
-    """The store over SQL. Thread-safe; ``find_token`` is for one thread at a time, that of the event loop."""
+    """The store over SQL. Thread-safe; what begins with ``find_`` is for one thread at a time, that of the event loop."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -82,14 +83,18 @@ class SqlStore:
         """The account with that id, as quickly."""
         return found_account(self._look_up(_FIND_ACCOUNT, account_id))
 
-    def _look_up(self, statement: str, key: bytes | str) -> Any:
+    def find_app(self, name: str, account_id: str) -> tuple[App, tuple[str, ...]] | None:
+        """The living app of that name, and what was shared of it with the account, as quickly."""
+        return found_app(self._look_up(_FIND_APP, account_id, name))
+
+    def _look_up(self, statement: str, *keys: bytes | str) -> Any:
         try:
             if self._hot is None:
                 raw = self._engine.raw_connection()
                 assert isinstance(raw.driver_connection, sqlite3.Connection)
                 self._hot = raw.driver_connection
                 raw.detach()  # it stays ours: the pool must not hand it to anybody else
-            return self._hot.execute(statement, (key,)).fetchone()
+            return self._hot.execute(statement, keys).fetchone()
         except (sqlite3.Error, DBAPIError) as fault:
             raise Unavailable(type(fault).__name__) from fault
 

@@ -19,6 +19,25 @@ _COLLABORATOR = columns(t.collaborators, Collaborator)
 _TRANSFER = columns(t.app_transfers, Transfer)
 
 
+_MOMENTS = [i for i, c in enumerate(_APP) if isinstance(c.type, t.Moment)]
+
+# The hot path of git: as the driver runs it, its parameters the account's id and the name.
+FIND_APP = (
+    f"SELECT {', '.join(c.name for c in _APP)}, "  # noqa: S608 - column names
+    "(SELECT permissions FROM collaborators WHERE app_id = apps.id AND account_id = {0}) FROM apps WHERE name_key = {0}"
+)
+
+
+def found_app(row: Sequence[Any] | None) -> tuple[App, tuple[str, ...]] | None:
+    """The app of FIND_APP's row, as the driver gives it, and what was shared of it with the account."""
+    if row is None:
+        return None
+    *raw, shared = row
+    for place in _MOMENTS:
+        raw[place] = t.moment(raw[place])
+    return App(*raw), tuple((shared or "").split())
+
+
 def _made(row: Sequence[Any]) -> Collaborator:
     found = dict(zip((c.name for c in _COLLABORATOR), row, strict=True))
     return Collaborator(**{**found, "permissions": tuple(found["permissions"].split())})
