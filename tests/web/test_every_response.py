@@ -114,7 +114,7 @@ def test_a_path_that_there_is_not_is_a_page_for_people(client: Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/account", {"GET", "HEAD", "PATCH"}),
+        ("PUT", "/account", {"GET", "HEAD", "PATCH", "DELETE"}),
         ("PUT", "/oauth/authorizations", {"GET", "HEAD", "POST"}),
         ("GET", "/auth", {"POST"}),
         ("POST", "/healthz", {"GET", "HEAD"}),
