@@ -18,7 +18,6 @@ from keyturn.core.policy import Kind
 from keyturn.web import app
 
 if TYPE_CHECKING:
-
     from tests.support.asgi import Reply
     from tests.support.factors import Holder
     from tests.support.site import Site
