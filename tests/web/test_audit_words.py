@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ def texts_of(node: ast.expr) -> set[str]:
     return VALUES[node.attr if isinstance(node, ast.Attribute) else node.id]  # type: ignore[attr-defined]
 
 
+@functools.cache
 def all_actions() -> set[str]:
     folder = Path(keyturn.__file__).parent
     return {action for file in folder.rglob("*.py") for action in actions_in(file.read_text())}
