@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import commands, load, machine, many, report, servers, storm
+from bench import commands, first_page, load, machine, many, report, servers, storm
 
 _HERE = Path(__file__).parent
 _WORK = _HERE / ".work"
@@ -54,6 +54,8 @@ def measure(work: Path, sizes: list[int], rounds: int, seconds: int, busy: float
     """Everything, in the order in which it disturbs itself least."""
     say("an account with very many credentials")
     crowded = many.measure(work)
+    say("the first page from a cold start")
+    first_pages = first_page.measure(work, 1 if quick else 5)
     say(f"building the wheel; filling stores of {', '.join(map(report.count, sizes))} tokens")
     programs, pip = commands.install(work)
     with servers.all_of_them(work, sizes) as targets:
@@ -87,7 +89,7 @@ def measure(work: Path, sizes: list[int], rounds: int, seconds: int, busy: float
             heroku_runs=2 if quick else 5,
         )
     return report.Results(
-        machine.facts(), sizes, found, memory, calm, stormy, logins, took, pip, seconds, busy, crowded
+        machine.facts(), sizes, found, memory, calm, stormy, logins, took, pip, seconds, busy, crowded, first_pages
     )
 
 

@@ -30,6 +30,7 @@ class Results:
     seconds: int
     busy_before: float
     crowded: dict[str, dict[int, Cost]]
+    first_pages: dict[str, float]
 
     @property
     def verify(self) -> str:
@@ -112,6 +113,12 @@ def markdown(found: Results) -> str:
                 for act, by_size in found.crowded.items()
             ],
         ),
+        "",
+        "## The first page from a cold start",
+        "",
+        "The very first request for a page, after a start of the server; what HTTP on this machine costs is taken off.",
+        "",
+        *table(("page", "ms of the server"), [(page, f"{took:.1f}") for page, took in found.first_pages.items()]),
         "",
         "## Token checks during a storm of logins",
         "",
@@ -210,6 +217,7 @@ def _targets(found: Results) -> list[tuple[str, ...]]:
         _most(grown, 1.4, found.ratio(found.verify, f"verify {found.sizes[0]}", cost)),
         _most("/verify's p99 in a storm of logins", 10, median(map(p99, found.stormy)), "ms"),
         _most(f"a worker's memory, {of}", 100, found.memory[found.verify]["whole"], "MB"),
+        _most("the first page from a cold start", 50, max(found.first_pages.values()), "ms"),
         _most("`auth:token` against `python -I -c pass`", 2, token / python),
         _least("`auth:token` against the Heroku CLI's, times as fast", 50, commands["heroku auth:token"].wall / token),
         _least("`whoami` against the Heroku CLI's, times as fast", 12, commands["heroku auth:whoami"].wall / whoami),
