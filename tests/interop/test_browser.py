@@ -160,6 +160,7 @@ def test_everything_works_without_scripts(server: Server, account: Account, wind
     expect(page.get_by_role("heading", name="logged in")).to_be_visible()
     login = collect(server, begun)["access_token"]
     page.get_by_role("link", name="account page").click()
+    page.get_by_role("navigation").get_by_role("link", name="Sessions").click()
     page.get_by_role("button", name=f"End {MACHINE}").click()
     expect(page.get_by_text(MACHINE)).to_have_count(0)
     refused = server.call("GET", "/account", login)
