@@ -47,7 +47,7 @@ ABOUT: dict[Kind, tuple[str, str]] = {
     ),
     Kind.WORKLOAD: (f"A job of a trusted CI system, for minutes. {LATER}", "exchanging the job's identity."),
     Kind.SSH_KEY: (
-        "A public key, for git over SSH. In this version nothing but its removal ends it.",
+        "A public key, for git over SSH. It proves by a signature, and may fetch and push.",
         "`keyturn keys:add`.",
     ),
 }

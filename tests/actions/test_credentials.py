@@ -204,7 +204,7 @@ def test_what_is_not_rotated_says_so_and_lives_on(kind: Kind, world: World) -> N
 def test_anothers_credential_is_not_found_by_any_verb(world: World) -> None:
     acting = world.mint(world.account())
     other = world.mint(world.account("grace@example.com"), Kind.AUTHORIZATION)
-    key = keys.add(world.env, world.by(other), world.principal(other), KEY)
+    key = keys.add(world.env, world.by(other), world.principal(other), KEY).key
     by, principal, their = world.by(acting), world.principal(acting), other.grant.id
     for act in (
         lambda: authorizations.info(world.env, principal, their),
@@ -274,13 +274,13 @@ def test_a_description_is_one_line_of_printable_characters(world: World) -> None
 def test_a_key_is_found_by_its_id_and_both_fingerprints_and_removed_once(world: World) -> None:
     made = world.mint(world.account())
     by, principal = world.by(made), world.principal(made)
-    key = keys.add(world.env, by, principal, KEY + "\n")
+    key = keys.add(world.env, by, principal, KEY + "\n").key
     for identity in (key.id, key.fingerprint, key.sha256):
-        assert keys.info(world.env, principal, identity) == key
+        assert keys.info(world.env, principal, identity).key == key
     assert keys.remove(world.env, by, principal, key.sha256) == key
     with pytest.raises(NotFound):
         keys.remove(world.env, by, principal, key.id)
-    assert keys.add(world.env, by, principal, KEY).sha256 == key.sha256  # free again
+    assert keys.add(world.env, by, principal, KEY).key.sha256 == key.sha256  # free again
 
 
 def test_a_key_in_use_is_refused_whoever_uses_it(world: World) -> None:

@@ -180,3 +180,25 @@ def test_all_keys_are_removed_only_when_that_is_meant(
     asked.sendline("y")
     assert ended(asked)[1] == 0
     assert json.loads(logged_in("keys", "--json").out) == []
+
+
+def test_a_key_pair_is_made_where_there_is_none(logged_in: Cli, home: Path) -> None:
+    added = logged_in("keys:add", "--yes", "--expires-in", "30d")
+    assert added.code == 0, added.err
+    assert "This key expires in 30 days" in added.err
+    private = home / ".ssh" / "id_ed25519"
+    assert private.stat().st_mode & 0o777 == 0o600
+    [key] = json.loads(logged_in("keys", "--json").out)
+    assert key["public_key"].split()[:2] == private.with_suffix(".pub").read_text().split()[:2]
+    assert key["expires_at"]
+    assert "expires" in logged_in("keys").out
+
+
+def test_a_private_half_without_its_public_one_is_left_alone(logged_in: Cli, home: Path) -> None:
+    private = home / ".ssh" / "id_ed25519"
+    private.parent.mkdir(mode=0o700)
+    private.write_text("mine")
+    refused = logged_in("keys:add", "--yes")
+    assert refused.code == 1
+    assert "ssh-keygen -y -f" in refused.err
+    assert private.read_text() == "mine"

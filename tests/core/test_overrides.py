@@ -94,8 +94,6 @@ def test_every_setting_is_taken() -> None:
          "line 2: soft_expiry.web: a browser session cannot be read-only; this is for tokens of the API"),
         ('[soft_expiry]\nworkload = "1 hour"',
          "line 2: soft_expiry.workload: 1 hour is not shorter than the life that it is the last stretch of, 15 minutes"),
-        ('[soft_expiry]\nssh_key = "1 hour"',
-         "line 2: soft_expiry.ssh_key: SSH keys cannot be overridden: nothing in this version ends them but their removal"),
         ('[notices]\nthresholds = ["30 days", "1 day"]',
          "line 2: notices.thresholds: 14 days, 7 days must stay; notices can be added, and none taken away"),
         ('[notices]\nthresholds = "30 days"',

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from tests.support.world import EMAIL, NEW_PASSWORD, PASSWORD, START, World
 
 from keyturn.core import token
-from keyturn.core.credential import SshKey
+from keyturn.core.credential import Account, Grant, SshKey
 from keyturn.core.policy import Kind
 from keyturn.store import sql, tables
 from keyturn.store.interface import AuditEvent, CliLogin, Failures, Taken, Unavailable
@@ -196,28 +197,51 @@ def test_the_current_token_of_a_grant_is_the_living_one_that_was_not_rotated(wor
         assert tx.living_tokens([made.grant.id]) == {made.grant.id: [rotated, current]}
 
 
+def key_of(world: World, account: Account, name: str = "k1") -> SshKey:
+    """A key's row, and the grant that says when it ends."""
+    key = SshKey(name, account.id, EMAIL, "ssh-ed25519", "ssh-ed25519 AAAA me", "aa:bb", "SHA256:x", "me", START)
+    with world.store.writing() as tx:
+        tx.add_grant(Grant(name, account.id, Kind.SSH_KEY, ("write",), "me", START, START))
+        tx.add_key(key)
+    return key
+
+
 def test_a_key_belongs_to_one_account(world: World) -> None:
     account, other = world.account(), world.account("grace@example.com")
-    key = SshKey("k1", account.id, EMAIL, "ssh-ed25519", "ssh-ed25519 AAAA me", "aa:bb", "SHA256:x", "me", START)
-    with world.store.writing() as tx:
-        tx.add_key(key)
-    with pytest.raises(Taken), world.store.writing() as tx:
-        tx.add_key(replace(key, id="k2", account_id=other.id))
+    key = key_of(world, account)
+    with pytest.raises(Taken):
+        key_of(world, other, "k2")
     with world.store.reading() as tx:
-        assert tx.keys(account.id) == [key]
-        assert tx.keys(other.id) == []
+        assert tx.keys(account.id, START) == [key]
+        assert tx.key_of("SHA256:x") == key
+        assert tx.keys(other.id, START) == []
+        assert tx.grant("k2") is None
     with world.store.writing() as tx:
         tx.remove_key("k1")
-        assert tx.keys(account.id) == []
+        assert tx.keys(account.id, START) == []
+        assert tx.key_of("SHA256:x") is None
+
+
+def test_a_key_lives_as_long_as_its_grant(world: World) -> None:
+    account = world.account()
+    key = key_of(world, account)
+    end = START + timedelta(days=1)
+    with world.store.writing() as tx:
+        tx.change_grant("k1", expires_at=end)
+        assert tx.keys(account.id, START) == [replace(key, expires_at=end)]
+        assert tx.keys(account.id, end) == []
+        tx.end_grants(["k1"], at=START, reason="revoked_by_owner", by=None)
+        assert tx.keys(account.id, START) == []
+        assert tx.key_of("SHA256:x") == replace(key, expires_at=end)
 
 
 def test_a_key_names_its_owner_by_the_address_of_today(world: World) -> None:
     account = world.account()
+    key_of(world, account)
     with world.store.writing() as tx:
-        tx.add_key(SshKey("k1", account.id, EMAIL, "t", "line", "aa", "SHA256:x", "", START))
         tx.change_account(account.id, email="lovelace@example.com")
     with world.store.reading() as tx:
-        assert tx.keys(account.id)[0].email == "lovelace@example.com"
+        assert tx.keys(account.id, START)[0].email == "lovelace@example.com"
         assert tx.account_by_email("LOVELACE@example.com") is not None
         assert tx.account_by_email(EMAIL) is None
 

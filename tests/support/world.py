@@ -13,6 +13,7 @@ from keyturn.actions import accounts, grants
 from keyturn.actions.authenticate import authenticate
 from keyturn.actions.env import By, Env
 from keyturn.adapters import sealing
+from keyturn.adapters.git import Git
 from keyturn.adapters.passkeys import WebAuthn
 from keyturn.adapters.passwords import Argon2Passwords
 from keyturn.core.credential import Deny, Principal
@@ -73,10 +74,15 @@ class World:
         self.store = sql.SqlStore(sql.engine_for(self.url))
         self.passwords = Argon2Passwords(passes=1, kibibytes=8, lanes=1)
         sealer = sealing.open_or_make(folder / "secret.keys", secrets.token_bytes)
-        self.env = Env(self.store, self.clock, secrets.token_bytes, self.passwords, sealer=sealer, passkeys=WebAuthn())
+        self.repositories = Git(folder / "repositories")
+        self.env = Env(
+            self.store, self.clock, secrets.token_bytes, self.passwords, sealer=sealer, passkeys=WebAuthn(),
+            repositories=self.repositories,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Closes the database."""
+        self.repositories.close()
         self.store.close()
 
     def account(

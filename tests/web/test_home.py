@@ -245,7 +245,7 @@ def test_ssh_keys_are_among_them(site: Site) -> None:
     reply = site.client.request("POST", "/account/keys", token=login.secret, json=body)
     assert reply.status == 201, reply.text
     page = signed_in(site).page("/").text
-    assert f'href="/settings/keys/{reply.json["id"]}"' in page
+    assert f'href="/settings/credentials/{reply.json["id"]}"' in page
     assert "ada@laptop" in page
 
 

@@ -42,7 +42,7 @@ def paste(browser: Browser, text: str) -> Reply:
 
 def added(site: Site, account: Account) -> list[SshKey]:
     with site.store.reading() as tx:
-        return tx.keys(account.id)
+        return tx.keys(account.id, site.clock())
 
 
 def test_without_a_key_the_page_teaches_how_to_make_one(site: Site) -> None:
@@ -60,7 +60,7 @@ def test_a_pasted_key_is_added_and_shown_with_both_fingerprints(site: Site) -> N
     assert (reply.status, reply.header("location")) == (303, HERE)
     [key] = added(site, account)
     text = browser.page(HERE).text
-    for words in ("The key was added.", "ada@laptop", "Ed25519", key.sha256, key.fingerprint, "not yet"):
+    for words in ("The key was added.", "ada@laptop", "Ed25519", key.sha256, key.fingerprint, "never"):
         assert words in text
     one = browser.page(f"{HERE}/{key.id}").text
     assert key.public_key in one
@@ -202,7 +202,7 @@ def test_another_accounts_key_is_not_there(site: Site) -> None:
     site.account()
     eve = site.account("eve@example.com")
     hers = site.mint(eve)
-    key = keys.add(site.env, site.by(hers), site.principal(hers), line("hers"))
+    key = keys.add(site.env, site.by(hers), site.principal(hers), line("hers")).key
     browser = signed_in(site)
     fields = browser.form(browser.page(HERE), "/sign-out")
     for name in (key.id, key.fingerprint, "none"):

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyturn.actions import overview
 from keyturn.actions.grants import Credential
 from keyturn.actions.overview import Group, Overview, State
 from keyturn.core import decide, lifecycle, reasons
-from keyturn.core.credential import Account, Grant, SshKey, Token, Use
+from keyturn.core.credential import Account, Grant, Token, Use
 from keyturn.core.policy import DAY, HOUR, LIVES, YEAR, Kind
 from keyturn.web import timeline, timescale
 
@@ -194,15 +193,3 @@ def test_a_rotated_token_is_drawn_until_its_own_end_or_that_of_its_grant() -> No
     assert sooner.overlap.ends == sooner.ends
     assert sooner.overlap.until == sooner.end
     assert row_of(credential(age=9 * DAY, ended=HOUR, overlap=old)).overlap is None
-
-
-def test_an_ssh_key_is_a_row_that_leads_to_the_keys() -> None:
-    key = SshKey("k1", OWNER.id, OWNER.email, "ssh-ed25519", "ssh-ed25519 AAAA", "aa:bb", "SHA256:x", "ada@laptop", NOW)
-    row = row_of(overview.from_key(key))
-    assert (row.name, row.noun, row.href, row.ends, row.used) == (
-        "ada@laptop",
-        "SSH key",
-        "/settings/keys/k1",
-        None,
-        None,
-    )

@@ -78,7 +78,7 @@ def seen(env: Env, account_id: str, page: int = 1) -> Particulars:
             account, living,
             next=next((g for g in alive if g.expires_at is not None and g.kind is not Kind.WEB), None),
             shown=grants.with_tokens(tx, alive[(page - 1) * PAGE : page * PAGE]), page=page, pages=pages,
-            keys=tx.keys(account.id), factors=[f for f in tx.factors(account.id) if f.confirmed_at is not None],
+            keys=tx.keys(account.id, env.clock()), factors=[f for f in tx.factors(account.id) if f.confirmed_at is not None],
             recovery_left=tx.count_recovery_codes(account.id), remembered=len(tx.devices(account.id, now)),
         )  # fmt: skip
 

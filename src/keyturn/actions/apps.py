@@ -1,4 +1,4 @@
-"""Apps: what is pushed to. Made, renamed, shared with collaborators, handed on to another owner, and ended.
+"""Apps: what is pushed to. Made, renamed, shared with collaborators, and ended; actions/transfers.py hands them on.
 
 Who may not see an app is told what somebody is told who asks for one that there is not.
 """
@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from keyturn.actions import acting, audit, letters
-from keyturn.actions.env import Invalid, NotFound
-from keyturn.core import apps
-from keyturn.core.credential import App, Collaborator, Transfer
+from keyturn.actions.env import Invalid, NotFound, Refused
+from keyturn.core import apps, decide
+from keyturn.core.credential import App, Collaborator
 from keyturn.store.interface import Taken
 
 if TYPE_CHECKING:
@@ -44,16 +44,6 @@ class Member:
     since: Collaborator | App
 
 
-@dataclass(frozen=True, slots=True)
-class Moving:
-    """A transfer with those whom it is between."""
-
-    transfer: Transfer
-    app: App
-    owner: Account
-    recipient: Account
-
-
 def permissions_of(tx: Tx, app: App, account_id: str) -> tuple[str, ...]:
     """What the account may do with the app; nothing: the empty tuple."""
     found = tx.collaborator(app.id, account_id)
@@ -63,42 +53,70 @@ def permissions_of(tx: Tx, app: App, account_id: str) -> tuple[str, ...]:
 def find(tx: Tx, account_id: str, identity: str, permission: str = "view") -> tuple[App, tuple[str, ...]]:
     """The app of that name or id, and what the account may do with it.
 
-    Raises NotFound when there is none that it may see; Invalid when it may see it but not do that.
+    Raises NotFound when there is none that it may see; Refused when it may see it but not do that.
     """
     app = tx.app_by_name(identity) or tx.app(identity)
     held = permissions_of(tx, app, account_id) if app else ()
     if app is None or not held:
         raise NotFound("app")
     if permission not in held:
-        raise Invalid("app", f"that takes the permission to {permission} on {app.name}; its owner can give it")
+        raise _not_permitted(app, permission)
     return app, held
+
+
+def _not_permitted(app: App, permission: str) -> Refused:
+    return Refused(
+        decide.forbidden(
+            "not_permitted", f"This takes the permission to {permission} on {app.name}.",
+            next=f"ask the app's owner for the permission to {permission}",
+        ),
+        forbidden=True,
+    )  # fmt: skip
+
+
+def only_its_owner(app: App, account_id: str, message: str) -> None:
+    """Raises Refused with ``message`` for whoever does not own the app."""
+    if app.owner_id != account_id:
+        raise Refused(decide.forbidden("not_permitted", message, next="ask the app's owner"), forbidden=True)
 
 
 def create(env: Env, by: By, principal: Principal, *, name: object = None) -> Shown:
     """A new app of the account that acts, with an empty repository; without a ``name`` one is made. Raises Invalid."""
     wanted = clean_name(name)
+    for _ in range(1 if wanted else TRIES):
+        try:
+            return _create(env, by, principal, wanted or apps.make_name(env.random_bytes))
+        except Taken:
+            continue
+    raise Invalid("name", f"Name {wanted} is already taken" if wanted else "no free name was found; give one")
+
+
+def _create(env: Env, by: By, principal: Principal, name: str) -> Shown:
+    """Raises Taken, also when another process was quicker."""
     assert env.repositories is not None
     app_id = env.new_id()
     env.repositories.make(app_id)
     try:
         with env.store.writing() as tx:
             account = acting.still(env, tx, principal)
-            owned = sum(1 for app in tx.apps_of(account.id) if app.owner_id == account.id)
-            if owned >= apps.MOST_OWNED:
-                raise Invalid("name", f"the account owns {owned} apps, the most allowed; destroy some first")
+            require_room(tx, account)
+            if tx.app_by_name(name) is not None:
+                raise Taken(name)
             now = env.clock()
-            app = App(app_id, wanted or _free_name(env, tx), account.id, now, now)
-            if tx.app_by_name(app.name) is not None:
-                raise Invalid("name", f"Name {app.name} is already taken")
+            app = App(app_id, name, account.id, now, now)
             tx.add_app(app)
             audit.record(env, tx, by, "app.create", app=app.id, name=app.name)
             return Shown(app, account, apps.ALL)
-    except Taken:  # another process was quicker
-        env.repositories.remove(app_id)
-        raise Invalid("name", f"Name {wanted} is already taken") from None
     except BaseException:
         env.repositories.remove(app_id)
         raise
+
+
+def require_room(tx: Tx, account: Account) -> None:
+    """Raises Invalid when the account owns as many apps as it may."""
+    owned = sum(1 for app in tx.apps_of(account.id) if app.owner_id == account.id)
+    if owned >= apps.MOST_OWNED:
+        raise Invalid("name", f"the account owns {owned} apps, the most allowed; destroy some first")
 
 
 def clean_name(name: object) -> str | None:
@@ -110,14 +128,6 @@ def clean_name(name: object) -> str | None:
         raise Invalid("name", f"Name {problem.removeprefix('a name ')}")
     assert isinstance(name, str)
     return name
-
-
-def _free_name(env: Env, tx: Tx) -> str:
-    for _ in range(TRIES):
-        name = apps.make_name(env.random_bytes)
-        if tx.app_by_name(name) is None:
-            return name
-    raise Invalid("name", "no free name was found; give one")
 
 
 def listed(env: Env, principal: Principal) -> list[Shown]:
@@ -140,13 +150,15 @@ def info(env: Env, principal: Principal, identity: str) -> Shown:
 
 
 def rename(env: Env, by: By, principal: Principal, identity: str, name: object) -> Shown:
-    """Another name; the old one is free at once. Raises NotFound, Invalid."""
+    """Another name; the old one is free at once. Raises NotFound, Refused, Invalid."""
     wanted = clean_name(name)
+    if wanted is None:
+        raise Invalid("name", "Name is empty")
     try:
         with env.store.writing() as tx:
             acting.still(env, tx, principal)
             app, _ = find(tx, principal.account_id, identity, "manage")
-            if wanted is not None and wanted != app.name:
+            if wanted != app.name:
                 if tx.app_by_name(wanted) is not None:
                     raise Invalid("name", f"Name {wanted} is already taken")
                 tx.change_app(app.id, name=wanted, updated_at=env.clock())
@@ -159,12 +171,11 @@ def rename(env: Env, by: By, principal: Principal, identity: str, name: object) 
 
 
 def destroy(env: Env, by: By, principal: Principal, identity: str) -> Shown:
-    """Ends the app with its repository; only its owner may. Returns it as it was. Raises NotFound, Invalid."""
+    """Ends the app with its repository; only its owner may. Returns it as it was. Raises NotFound, Refused."""
     with env.store.writing() as tx:
         acting.still(env, tx, principal)
         app, _ = find(tx, principal.account_id, identity)
-        if app.owner_id != principal.account_id:
-            raise Invalid("app", f"only the owner of {app.name} can destroy it; to leave it: keyturn access:remove")
+        only_its_owner(app, principal.account_id, f"Only the owner of {app.name} can destroy it.")
         shown = _shown(tx, app, principal.account_id)
         tx.end_app(app.id, env.clock())
         audit.record(env, tx, by, "app.destroy", app=app.id, name=app.name)
@@ -222,12 +233,12 @@ def clean_permissions(asked: object) -> tuple[str, ...]:
 def add_member(
     env: Env, by: By, principal: Principal, identity: str, *, who: object, permissions: object = None
 ) -> tuple[App, Member]:
-    """Lets somebody who has an account here use the app, and tells them. Raises NotFound, Invalid."""
+    """Lets somebody who has an account here use the app, and tells them. Raises NotFound, Refused, Invalid."""
     wanted = clean_permissions(permissions)
     with env.store.writing() as tx:
         actor = acting.still(env, tx, principal)
         app, held = find(tx, principal.account_id, identity, "manage")
-        account = _somebody(tx, principal, who)
+        account = somebody(tx, principal, who)
         if account.id == app.owner_id:
             raise Invalid("user", f"{account.email} owns {app.name}")
         if tx.collaborator(app.id, account.id) is not None:
@@ -246,22 +257,22 @@ def add_member(
         return app, Member(made.id, account, "collaborator", wanted, made)
 
 
-def _somebody(tx: Tx, principal: Principal, who: object) -> Account:
+def somebody(tx: Tx, principal: Principal, who: object, field: str = "user") -> Account:
     """An account by e-mail or id, or ``~`` for the one that acts. Raises Invalid."""
     if isinstance(who, dict):  # as some clients have it: {"email": ...} or {"id": ...}
         who = who.get("email") or who.get("id")
     if not isinstance(who, str) or not who.strip():
-        raise Invalid("user", "user must be an e-mail address or an id")
+        raise Invalid(field, f"{field} must be an e-mail address or an id")
     account = tx.account(principal.account_id if who == "~" else who) or tx.account_by_email(who)
     if account is None or account.closed_at is not None:
-        raise Invalid("user", f"Couldn't find that user: nobody has an account with {who.strip()[:100]}")
+        raise Invalid(field, f"Couldn't find that user: nobody has an account with {who.strip()[:100]}")
     return account
 
 
 def change_member(
     env: Env, by: By, principal: Principal, identity: str, who: str, permissions: object
 ) -> tuple[App, Member]:
-    """Other permissions for a collaborator. Raises NotFound, Invalid."""
+    """Other permissions for a collaborator. Raises NotFound, Refused, Invalid."""
     wanted = clean_permissions(permissions)
     with env.store.writing() as tx:
         acting.still(env, tx, principal)
@@ -282,115 +293,18 @@ def change_member(
 
 
 def remove_member(env: Env, by: By, principal: Principal, identity: str, who: str) -> tuple[App, Member]:
-    """Takes a collaborator's access away; everybody can give up their own. Raises NotFound, Invalid."""
+    """Takes a collaborator's access away; everybody can give up their own. Raises NotFound, Refused, Invalid."""
     with env.store.writing() as tx:
         account = acting.still(env, tx, principal)
         app, held = find(tx, principal.account_id, identity)
         found = _named(_members(tx, app), account.id if who == "~" else who)
         if found.account.id != account.id and "manage" not in held:
-            raise Invalid("app", f"that takes the permission to manage on {app.name}; its owner can give it")
+            raise _not_permitted(app, "manage")
         if found.role == "owner":
             raise Invalid("user", f"{found.account.email} owns {app.name}; hand it on first, with a transfer")
         tx.remove_collaborator(app.id, found.account.id)
         audit.record(env, tx, by, "access.remove", app=app.id, name=app.name, member=found.account.id)
         return app, found
-
-
-# To another owner.
-
-
-def transfers(env: Env, principal: Principal) -> list[Moving]:
-    """Those that the account began, and those that it was offered, oldest first."""
-    with env.store.reading() as tx:
-        return [_moving(tx, each) for each in tx.transfers(principal.account_id)]
-
-
-def _moving(tx: Tx, transfer: Transfer) -> Moving:
-    app, owner, recipient = tx.app(transfer.app_id), tx.account(transfer.owner_id), tx.account(transfer.recipient_id)
-    assert app is not None
-    assert owner is not None
-    assert recipient is not None
-    return Moving(transfer, app, owner, recipient)
-
-
-def transfer(env: Env, principal: Principal, identity: str) -> Moving:
-    """One of them, by its id or by its app's name. Raises NotFound."""
-    with env.store.reading() as tx:
-        return _find_transfer(tx, principal, identity)
-
-
-def _find_transfer(tx: Tx, principal: Principal, identity: str) -> Moving:
-    for each in reversed(tx.transfers(principal.account_id)):
-        found = _moving(tx, each)
-        if identity == each.id or (identity == found.app.name and each.state == "pending"):
-            return found
-    raise NotFound("app_transfer")
-
-
-def offer(env: Env, by: By, principal: Principal, *, app: object, recipient: object) -> Moving:
-    """Offers an app to another account, which is told. Raises NotFound, Invalid."""
-    if not isinstance(app, str):
-        raise Invalid("app", "app must be a name or an id")
-    with env.store.writing() as tx:
-        actor = acting.still(env, tx, principal)
-        found, _ = find(tx, principal.account_id, app)
-        if found.owner_id != actor.id:
-            raise Invalid("app", f"only the owner of {found.name} can hand it on")
-        to = _somebody(tx, principal, recipient)
-        if to.id == actor.id:
-            raise Invalid("recipient", "it is yours already")
-        if any(each.app_id == found.id and each.state == "pending" for each in tx.transfers(actor.id)):
-            raise Invalid("app", f"{found.name} is offered to somebody already; take that back first")
-        now = env.clock()
-        made = Transfer(env.new_id(), found.id, actor.id, to.id, "pending", now, now)
-        tx.add_transfer(made)
-        audit.record(env, tx, by, "transfer.offer", app=found.id, name=found.name, recipient=to.id)
-        letters.mail(env, tx, to.email, f"The app {found.name} is offered to you", _OFFERED.format(
-            by=actor.email, name=found.name, where=env.post.public_url or "your Keyturn server",
-        ))  # fmt: skip
-        return Moving(made, found, actor, to)
-
-
-def answer(env: Env, by: By, principal: Principal, identity: str, state: object) -> Moving:
-    """The recipient takes the app or does not; whoever owned it stays a collaborator. Raises NotFound, Invalid."""
-    if state not in ("accepted", "declined"):
-        raise Invalid("state", "state must be accepted or declined")
-    with env.store.writing() as tx:
-        actor = acting.still(env, tx, principal)
-        found = _pending(tx, principal, identity)
-        if found.recipient.id != actor.id:
-            raise Invalid("state", f"only {found.recipient.email} can answer; you can take it back")
-        now, app = env.clock(), found.app
-        if state == "accepted":
-            if app.owner_id != found.owner.id:
-                raise Invalid("app", f"{app.name} has another owner by now")
-            tx.remove_collaborator(app.id, actor.id)
-            tx.change_app(app.id, owner_id=actor.id, updated_at=now)
-            tx.add_collaborator(Collaborator(env.new_id(), app.id, found.owner.id, apps.DEFAULT, now, now))
-        tx.change_transfer(found.transfer.id, state=state, updated_at=now)
-        audit.record(env, tx, by, f"transfer.{state}", app=app.id, name=app.name, owner=found.owner.id)
-        changed = tx.transfer(found.transfer.id)
-        assert changed is not None
-        return _moving(tx, changed)
-
-
-def take_back(env: Env, by: By, principal: Principal, identity: str) -> Moving:
-    """The owner takes an offer back; returns it as it was. Raises NotFound, Invalid."""
-    with env.store.writing() as tx:
-        actor = acting.still(env, tx, principal)
-        found = _pending(tx, principal, identity)
-        if found.owner.id != actor.id:
-            raise Invalid("state", "only who offered it can take it back; you can decline it")
-        tx.change_transfer(found.transfer.id, state="declined", updated_at=env.clock())
-        audit.record(env, tx, by, "transfer.take_back", app=found.app.id, name=found.app.name)
-        return found
-
-
-def _pending(tx: Tx, principal: Principal, identity: str) -> Moving:
-    found = _find_transfer(tx, principal, identity)
-    if found.transfer.state != "pending":
-        raise Invalid("state", f"this transfer was {found.transfer.state} already")
-    return found
 
 
 _ADDED: Final = """\
@@ -405,20 +319,4 @@ To get its code:
 To give it up again:
 
   keyturn access:remove ~ -a {name}
-"""
-
-_OFFERED: Final = """\
-Hello,
-
-{by} offers you the app {name} at {where}: with your answer you become its owner.
-
-To take it:
-
-  keyturn apps:transfer:accept {name}
-
-To decline it:
-
-  keyturn apps:transfer:decline {name}
-
-If you do nothing, nothing happens.
 """

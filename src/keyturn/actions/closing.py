@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keyturn.actions.clients import Removal
     from keyturn.actions.env import By, Env
     from keyturn.actions.preview import Preview
-    from keyturn.core.credential import Account, Principal, SshKey
+    from keyturn.core.credential import Account, Principal
     from keyturn.core.lifecycle import Ending
     from keyturn.store.interface import Tx
 
@@ -28,6 +28,10 @@ FEDERATED: Final = (
     "This account belongs to your organization's single sign-on, which would make it anew. "
     "Ask your administrator to remove it there."
 )
+OWNER: Final = (
+    "This account owns {apps}. First hand each app on (keyturn apps:transfer EMAIL -a APP) "
+    "or destroy it (keyturn apps:destroy -a APP)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,6 @@ class Closing:
     preview: Preview
     clients: list[Removal]
     """The OAuth clients that it registered; of each, what other accounts lose."""
-    keys: list[SshKey]
     obstacle: str | None
     """Why it cannot be closed now, a sentence; None: it can."""
 
@@ -61,7 +64,7 @@ def would_close(env: Env, by: By, principal: Principal) -> Closing:
     with env.store.reading() as tx:
         account = tx.account(principal.account_id)
         assert account is not None
-        return Closing(found, removals, tx.keys(account.id), _obstacle(tx, account))
+        return Closing(found, removals, _obstacle(tx, account))
 
 
 def _of_others(removal: Removal) -> Removal:
@@ -72,13 +75,18 @@ def _of_others(removal: Removal) -> Removal:
 def _obstacle(tx: Tx, account: Account) -> str | None:
     if account.federated:
         return FEDERATED
-    return LAST_ADMIN if account.admin and tx.count_admins() <= 1 else None
+    if account.admin and tx.count_admins() <= 1:
+        return LAST_ADMIN
+    owned = [app.name for app in tx.apps_of(account.id) if app.owner_id == account.id]
+    if owned:
+        return OWNER.format(apps=", ".join(owned[:3]) + (f" and {len(owned) - 3} more" if len(owned) > 3 else ""))
+    return None
 
 
 def close(env: Env, by: By, principal: Principal) -> Closed:
     """Closes the account that acts, in one transaction. The face sees to it that its owner proved who they are.
 
-    Raises Invalid for the last administrator's and for one under single sign-on, Refused, NotFound.
+    Raises Invalid for the last administrator's, for one under single sign-on and for an owner of apps; Refused, NotFound.
     """
     with env.store.writing() as tx:
         account = acting.still(env, tx, principal)
@@ -111,9 +119,7 @@ def _close(env: Env, tx: Tx, by: By, account: Account) -> Closed:
         audit.record(env, tx, by, "client.remove", client=client.id, name=client.name)
         reached = tx.grants_of_client(client.id)
         others += len(grants.end(env, tx, by, Event.CLIENT_REMOVED, account.id, among=reached))
-    for key in tx.keys(account.id):
-        tx.remove_key(key.id)
-        audit.record(env, tx, by, "ssh_key.end", reason=REASON_OF[Event.CLOSE], fingerprint=key.sha256)
+    _leave_apps(env, tx, by, account)
     factors.clear(env, tx, account)
     tx.use_resets(account.id, now)
     tx.use_email_links(account.id, now)
@@ -131,3 +137,14 @@ def _close(env: Env, tx: Tx, by: By, account: Account) -> Closed:
     closed = tx.account(account.id)
     assert closed is not None
     return Closed(closed, endings, len(registered), others)
+
+
+def _leave_apps(env: Env, tx: Tx, by: By, account: Account) -> None:
+    """Its access to other accounts' apps, and what it was offered."""
+    for app in tx.apps_of(account.id):
+        tx.remove_collaborator(app.id, account.id)
+        audit.record(env, tx, by, "access.remove", app=app.id, name=app.name, member=account.id)
+    for offer in tx.transfers(account.id):
+        if offer.state == "pending":
+            tx.change_transfer(offer.id, state="declined", updated_at=env.clock())
+            audit.record(env, tx, by, "transfer.declined", app=offer.app_id, owner=offer.owner_id)

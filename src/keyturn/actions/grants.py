@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from keyturn.actions import audit, notices
 from keyturn.actions.env import Invalid
 from keyturn.core import lifecycle, policy, token
 from keyturn.core.credential import Grant, Token
+from keyturn.core.policy import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from keyturn.actions.env import By, Env
     from keyturn.core.credential import Account, OAuthClient, Use
-    from keyturn.core.policy import Event, Kind
+    from keyturn.core.policy import Event
     from keyturn.store.interface import Slice, Tx
 
 DESCRIPTION_LONGEST = 300
@@ -125,13 +126,63 @@ def mint(
     client_id: str | None = None,
     proven_at: datetime | None = None,
 ) -> Credential:
-    """Makes a grant with its first token, and the audit event. The one place where credentials come from.
+    """Makes a grant with its first token, and the audit event. With ``mint_key``, the one place where credentials come from.
 
     ``proven_at``: when the person who gets it last proved who they are, where that counts later (actions/prove.py).
 
     The caller holds a writing transaction and has re-read ``account`` in it. Raises Invalid when the life asked for
     is longer than the policy allows or the account holds too many credentials.
     """
+    grant = _grant(env, tx, by, account, kind, scopes, description, asked)
+    grant = replace(grant, client_id=client_id, proven_at=proven_at)
+    tx.add_grant(grant)
+    made, secret = add_token(env, tx, grant)
+    expires_at = grant.expires_at.isoformat() if grant.expires_at else None
+    audit.record(
+        env, tx, by, f"{kind}.create", account_id=account.id, made=grant.id, scope=list(scopes), expires_at=expires_at
+    )
+    return Credential(grant, made, secret)
+
+
+def mint_key(
+    env: Env,
+    tx: Tx,
+    by: By,
+    account: Account,
+    *,
+    digest: bytes,
+    fingerprint: str,
+    comment: str,
+    asked: int | None = None,
+) -> Credential:
+    """The grant of an SSH key. Its token is the key itself: it is found by ``digest``, the SHA-256 of the public half, and
+    proven by a signature.
+
+    The caller holds a writing transaction and has re-read ``account`` in it. Raises Invalid as ``mint`` does.
+    """
+    grant = _grant(env, tx, by, account, Kind.SSH_KEY, ("write",), comment, asked)
+    tx.add_grant(grant)
+    made = Token(env.new_id(), grant.id, fingerprint, grant.created_at)
+    tx.retire_token(digest, env.random_bytes(32))  # of the same key, added and removed before
+    tx.add_token(made, digest)
+    expires_at = grant.expires_at.isoformat() if grant.expires_at else None
+    audit.record(
+        env,
+        tx,
+        by,
+        "ssh_key.create",
+        account_id=account.id,
+        made=grant.id,
+        fingerprint=fingerprint,
+        expires_at=expires_at,
+    )
+    return Credential(grant, made)
+
+
+def _grant(
+    env: Env, tx: Tx, by: By, account: Account, kind: Kind, scopes: tuple[str, ...], description: str, asked: int | None
+) -> Grant:
+    """What every new grant has, after what stands against it was looked at."""
     if account.federated and kind in policy.NOT_FOR_SSO:
         noun = policy.LIVES[kind].noun
         raise Invalid(
@@ -145,18 +196,10 @@ def mint(
     alive = tx.count_grants(account.id, now)
     if alive >= policy.MOST_ALIVE:
         raise Invalid("account", f"the account holds {alive} living credentials, the most allowed; revoke some first")
-    grant = Grant(
+    return Grant(
         id=env.new_id(), account_id=account.id, kind=kind, scopes=scopes, description=description, created_at=now, updated_at=now,
-        expires_at=expires_at, address=by.address, agent=by.agent[:300], client_id=client_id,
-        proven_at=proven_at,
+        expires_at=expires_at, address=by.address, agent=by.agent[:300],
     )  # fmt: skip
-    tx.add_grant(grant)
-    made, secret = add_token(env, tx, grant)
-    audit.record(
-        env, tx, by, f"{kind}.create", account_id=account.id, made=grant.id, scope=list(scopes),
-        expires_at=expires_at.isoformat() if expires_at else None,
-    )  # fmt: skip
-    return Credential(grant, made, secret)
 
 
 def add_token(env: Env, tx: Tx, grant: Grant, *, role: str = "access") -> tuple[Token, str]:
@@ -206,6 +249,7 @@ def end(
     now = env.clock()
     endings = would_end(env, tx, by, event, account_id, target=target, among=among)
     actor = by.principal.account_id if by.principal else None
+    keys = _forget_keys(env, tx, endings)
     tx.end_grants([e.grant.id for e in endings], at=now, reason=policy.REASON_OF[event], by=actor)
     audit.record_all(
         tx,
@@ -218,9 +262,20 @@ def end(
                 reason=e.reason,
                 ended=e.grant.id,
                 event=event,
+                **keys.get(e.grant.id, {}),
             )
             for e in endings
         ],
     )
     notices.tell_endings(env, tx, endings)
     return endings
+
+
+def _forget_keys(env: Env, tx: Tx, endings: Sequence[lifecycle.Ending]) -> dict[str, dict[str, str]]:
+    """The public halves of SSH keys that end go, so that nothing lists them; by grant, what the trail says of each."""
+    ending = {e.grant.id for e in endings if e.grant.kind is Kind.SSH_KEY}
+    owners = {e.grant.account_id for e in endings if e.grant.id in ending}
+    found = [key for owner in owners for key in tx.keys(owner, env.clock()) if key.id in ending]
+    for key in found:
+        tx.remove_key(key.id)
+    return {key.id: {"fingerprint": key.sha256} for key in found}

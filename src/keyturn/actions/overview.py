@@ -11,14 +11,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from keyturn.actions import grants
-from keyturn.actions.grants import Credential
 from keyturn.core import lifecycle
-from keyturn.core.credential import Grant, Token
 from keyturn.core.policy import Kind
 
 if TYPE_CHECKING:
     from keyturn.actions.env import Env
-    from keyturn.core.credential import SshKey
+    from keyturn.actions.grants import Credential
+    from keyturn.core.credential import Grant
 
 PAGE: Final = 50
 """Credentials on one page of a list."""
@@ -86,11 +85,10 @@ class Overview:
 
 
 def of(env: Env, account_id: str, wish: Wish | None = None) -> Overview:
-    """The credentials of an account, and its SSH keys among them."""
+    """The credentials of an account."""
     wish, now = wish or Wish(), env.clock()
     with env.store.reading() as tx:
-        keys = {key.id: from_key(key) for key in tx.keys(account_id)}
-        every = [*tx.grants(account_id), *(key.grant for key in keys.values())]
+        every = tx.grants(account_id)
         kinds: dict[Kind, int] = {}
         for grant in every:
             kinds[grant.kind] = kinds.get(grant.kind, 0) + 1
@@ -111,8 +109,8 @@ def of(env: Env, account_id: str, wish: Wish | None = None) -> Overview:
         cut = _by_kind(listed) if by_kind else [(None, stretch, len(listed))]
 
         def full(found: list[Grant]) -> list[Credential]:
-            made = {c.grant.id: c for c in grants.with_tokens(tx, [g for g in found if g.id not in keys])}
-            return [keys.get(grant.id) or made[grant.id] for grant in found]
+            made = {c.grant.id: c for c in grants.with_tokens(tx, found)}
+            return [made[grant.id] for grant in found]
 
         whole = [Group(kind, full(shown), total) for kind, shown, total in cut]
         if wish.state is State.ENDED:
@@ -125,14 +123,6 @@ def of(env: Env, account_id: str, wish: Wish | None = None) -> Overview:
             states={State.ANY: len(sought), State.ALIVE: len(alive), State.SOON: len(soon), State.ENDED: len(over)},
             by_kind=by_kind, page=page, pages=pages,
         )  # fmt: skip
-
-
-def from_key(key: SshKey) -> Credential:
-    """An SSH key, as a credential among the others: it has no secret here, and no uses are known of it."""
-    grant = Grant(
-        key.id, key.account_id, Kind.SSH_KEY, (), key.comment or key.sha256, key.created_at, updated_at=key.created_at
-    )
-    return Credential(grant, Token(key.id, key.id, key.sha256, key.created_at))
 
 
 def _by_kind(found: list[Grant]) -> list[tuple[Kind | None, list[Grant], int]]:

@@ -30,7 +30,7 @@ def show_all(words: Sequence[str]) -> int:
     else:
         say.data(f"=== {keys[0].get('email') or 'your'} keys")
         for key in keys:
-            say.data(str(key.get("public_key") or "").strip() if options.long else shortened(key))
+            say.data(str(key.get("public_key") or "").strip() if options.long else _with_its_end(key))
     return 0
 
 
@@ -88,6 +88,12 @@ def clear(words: Sequence[str]) -> int:
 
 def _remove(server: Server, key: Mapping[str, Any]) -> None:
     server.ask("DELETE", f"/account/keys/{quote(str(key.get('id')), safe='')}")
+
+
+def _with_its_end(key: Mapping[str, Any]) -> str:
+    """The key in short, and when it ends, where it does."""
+    end = key.get("expires_at")
+    return shortened(key) + (f"  expires {say.when(end)}" if end else "")
 
 
 def shortened(key: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import stat
 from keyturn.cli import say, terminal
 from keyturn.cli.asking import Server
 from keyturn.cli.failures import Cancelled, UsageError
-from keyturn.cli.options import Parser
+from keyturn.cli.options import SPAN, Parser, span
 from keyturn.client.errors import KeyturnError
 
 TYPE_CHECKING = False
@@ -27,15 +27,19 @@ def run(words: Sequence[str]) -> int:
     )
     parser.add_argument("path", metavar="PATH", nargs="?", help="the public key's file")
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("-e", "--expires-in", type=span, metavar=SPAN, help="let the key end by itself after that time")
     options = parser.parse(words)
     path = options.path or _choose(found_in(os.path.join(os.path.expanduser("~"), ".ssh")), yes=options.yes)
     key = read_public_key(path)
     with Server(options.host) as server:
         server.require_login()
         with say.doing(f"Uploading {path} SSH key"):
-            added = server.ask("POST", "/account/keys", {"public_key": key})
+            asked = {"public_key": key} | ({"expires_in": options.expires_in} if options.expires_in else {})
+            added = server.ask("POST", "/account/keys", asked)
     if options.json:
         say.data_json(added)
+    elif added.get("expires_at"):
+        say.note(f"This key {added.get('life')}")
     return 0
 
 
@@ -49,7 +53,7 @@ def found_in(folder: str) -> list[str]:
 
 def _choose(found: list[str], *, yes: bool) -> str:
     if not found:
-        raise KeyturnError("there is no public key in ~/.ssh", f"make one with {_MAKE_ONE}, then keyturn keys:add")
+        return _make(yes=yes)
     if len(found) == 1:
         if yes:
             return found[0]
@@ -72,6 +76,34 @@ def _choose(found: list[str], *, yes: bool) -> str:
     if answer.isascii() and answer.isdigit() and 0 < int(answer[:6]) <= len(found):
         return found[int(answer) - 1]
     raise Cancelled("nothing was added: that is none of the numbers")
+
+
+def _make(*, yes: bool) -> str:
+    """Makes a key pair, when that is agreed to: ssh-keygen asks for a passphrase itself. The public half's path."""
+    if not (yes or terminal.is_interactive()):
+        raise KeyturnError("there is no public key in ~/.ssh", f"make one with {_MAKE_ONE}, then keyturn keys:add")
+    if not yes:
+        say.line("There is no public key in ~/.ssh.")
+        if not terminal.agrees("Would you like to make a key pair?", default=True):
+            raise Cancelled("nothing was made or added", _MAKE_ONE)
+    import subprocess
+
+    folder = os.path.join(os.path.expanduser("~"), ".ssh")
+    path = os.path.join(folder, "id_ed25519")
+    if os.path.lexists(path):
+        raise KeyturnError(
+            f"{path} is there, but not its public half",
+            f"ssh-keygen -y -f {path} > {path}.pub; keyturn keys:add {path}.pub",
+        )
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-f", path, *(["-N", ""] if yes else [])]
+        done = subprocess.run(command, check=False)
+    except OSError as wrong:
+        raise KeyturnError(f"no key pair could be made: {wrong.strerror}", _MAKE_ONE) from wrong
+    if done.returncode:
+        raise KeyturnError("ssh-keygen made no key pair; what it said is above", _MAKE_ONE)
+    return path + ".pub"
 
 
 def read_public_key(path: str) -> str:

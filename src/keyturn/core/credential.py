@@ -283,3 +283,5 @@ class SshKey:
     """``SHA256:`` and unpadded base64, as OpenSSH prints it."""
     comment: str
     created_at: datetime
+    expires_at: datetime | None = None
+    """Of its grant, which has the key's id: the key lives and dies by the same rules as a token."""

@@ -146,10 +146,10 @@ def suspended(when: datetime) -> Deny:
     )
 
 
-def forbidden(reason_id: str, message: str | None = None) -> Deny:
-    """The refusal of somebody who is known and may not; ``message``: in other words than the table's."""
+def forbidden(reason_id: str, message: str | None = None, *, next: str | None = None) -> Deny:  # noqa: A002 - as in Deny
+    """The refusal of somebody who is known and may not; ``message`` and ``next``: in other words than the table's."""
     reason = reasons.FORBIDDEN[reason_id]
-    return Deny(reason.id, message or reason.sentence, reason.next)
+    return Deny(reason.id, message or reason.sentence, next or reason.next)
 
 
 def unproven(reason_id: str) -> Deny:

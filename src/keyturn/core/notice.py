@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from keyturn.core.credential import Grant
 
 # Kinds whose owner is told. Logins and browser sessions end all the time; answers and the command line warn of those.
-TOLD: Final = frozenset({Kind.API_KEY, Kind.AUTHORIZATION, Kind.SERVICE, Kind.OAUTH})
+TOLD: Final = frozenset({Kind.API_KEY, Kind.AUTHORIZATION, Kind.SERVICE, Kind.OAUTH, Kind.SSH_KEY})
 
 # What its owner did a moment ago, to that very credential: a mail would tell them nothing. Webhooks get these too.
 OWN_DOING: Final = frozenset({"revoked_by_owner", "logged_out", "rotated"})

@@ -137,6 +137,8 @@ def _mending(about: About, now: datetime, rules: Policy) -> list[str]:
     told, anew = "Whatever uses it then will be refused.", decide.recreate(grant.kind, grant.id)
     if grant.kind is Kind.OAUTH:
         return [f"{told} To go on:\n\n    {anew}"]
+    if grant.kind is Kind.SSH_KEY:
+        return [f"{told} Another key can be added before; the same one again once it has ended:\n\n    {anew}"]
     longer = _longer(grant, now, rules)
     if longer is None:
         return [f"{told} It cannot live any longer by the rules in force here. To make another like it:\n\n    {anew}"]
@@ -150,7 +152,7 @@ def _mending(about: About, now: datetime, rules: Policy) -> list[str]:
 
 def _longer(grant: Grant, now: datetime, rules: Policy) -> str | None:
     """The command that lets it live for as long again as it was to live, or as long as it may; None: it may not."""
-    if grant.kind is Kind.OAUTH or grant.expires_at is None:
+    if grant.kind in (Kind.OAUTH, Kind.SSH_KEY) or grant.expires_at is None:
         return None
     seconds = int((grant.expires_at - grant.created_at).total_seconds())
     longest = rules.lives[grant.kind].longest

@@ -49,7 +49,6 @@ _ABOUT_A_CLIENT: Final = Event.CLIENT_REMOVED
 _UNITS: Final = {"second": 1, "minute": 60, "hour": policy.HOUR, "day": policy.DAY, "week": 7 * policy.DAY}
 _SPAN: Final = re.compile(r"\s*(?:[0-9]{1,10}\s*(?:second|minute|hour|day|week)s?\s*)+")
 _DOMAIN: Final = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
-_NO_SSH: Final = "SSH keys cannot be overridden: nothing in this version ends them but their removal"
 
 _K = TypeVar("_K", Kind, Event)
 
@@ -184,8 +183,6 @@ class _Reader:
             if key not in names:
                 noun = of.__name__.lower()
                 self._wrong((*path, key), f"there is no such {noun}; the {noun}s are {', '.join(names)}")
-            elif key == Kind.SSH_KEY:
-                self._wrong((*path, key), _NO_SSH)
             else:
                 yield names[key], value
 

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from keyturn.actions.env import Env
     from keyturn.actions.grants import Credential
+    from keyturn.actions.keys import Held
     from keyturn.actions.preview import Preview
-    from keyturn.core.credential import Account, OAuthClient, Principal, SshKey, Use
+    from keyturn.core.credential import Account, OAuthClient, Principal, Use
+    from keyturn.core.policy import Policy
 
 
 def account(found: Account) -> dict[str, Any]:
@@ -170,12 +172,17 @@ def _use(use: Use) -> dict[str, Any]:
     }
 
 
-def key(found: SshKey) -> dict[str, Any]:
-    """An SSH key."""
+def key(held: Held, now: datetime, rules: Policy) -> dict[str, Any]:
+    """An SSH key, with what it lives and dies of."""
+    found, grant = held.key, held.credential.grant
     return {
         "comment": found.comment,
         "created_at": iso(found.created_at),
         "email": found.email,
+        "expires_at": iso(found.expires_at),
+        "last_used_at": iso(max((use.last_at for use in held.credential.uses), default=None)),
+        "life": lifecycle.told_at_birth(grant.kind, grant.expires_at, now, rules, created_at=grant.created_at),
+        "uses": [_use(use) for use in held.credential.uses],
         "fingerprint": found.fingerprint,
         "id": found.id,
         "public_key": found.public_key,

@@ -188,7 +188,7 @@ def row(credential: Credential, account: Account, now: datetime, scale: Scale, c
     reach = scale.x(min(now, death[1]) if death else now)
     places = sorted({scale.x(use.last_at) for use in (*credential.uses, *credential.overlap_uses)})
     return Row(
-        id=grant.id, href=f"/settings/{'keys' if grant.kind is Kind.SSH_KEY else 'credentials'}/{grant.id}",
+        id=grant.id, href=f"/settings/credentials/{grant.id}",
         name=grant.description, noun=noun(grant.kind), icon=ICONS[grant.kind], current=grant.id == current, tone=tone,
         made=grant.created_at, used=last.last_at if last else None,
         used_from=last.address if last else "",

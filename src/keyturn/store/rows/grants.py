@@ -189,3 +189,10 @@ class GrantRows(Rows):
 
     def find_token(self, digest: bytes) -> Found | None:
         return found_token(self._c.execute(sa.text(FIND_BY_DIGEST + ":digest"), {"digest": digest}).one_or_none())
+
+    def retire_token(self, digest: bytes, instead: bytes) -> None:
+        """Takes a dead token out of the look-up, so that an SSH key that was removed can be added again; its grant stays
+        listed with its reason. ``instead``: random bytes.
+        """
+        dead = sa.and_(t.tokens.c.digest == digest, t.tokens.c.grant_id.in_(sa.select(t.grants.c.id)))
+        self._c.execute(sa.update(t.tokens).where(dead).values(digest=instead))

@@ -42,6 +42,5 @@ def _preview(call: Call) -> Answer:
         }
         for each in found.clients
     ]
-    keys = [{"id": key.id, "fingerprint": key.fingerprint, "comment": key.comment} for key in found.keys]
-    more = {"clients": clients, "keys": keys, "obstacle": found.obstacle}
+    more = {"clients": clients, "obstacle": found.obstacle}
     return Answer(renderer(call).preview(found.preview) | more)

@@ -32,7 +32,6 @@ def _page(visit: Visit, *, status: int = 200, error: str | None = None) -> Respo
         obstacle=found.obstacle, ends=ends[:SHOWN], more=max(0, len(ends) - SHOWN),
         lives=shown.living_rows(found.preview, visit.now),
         clients=found.clients[:SHOWN], clients_more=max(0, len(found.clients) - SHOWN),
-        keys=[(key.comment or key.type, key.sha256) for key in found.keys[:SHOWN]], keys_more=max(0, len(found.keys) - SHOWN),
         typed=visit.form.get("email", ""),
     )  # fmt: skip
 

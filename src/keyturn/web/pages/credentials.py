@@ -28,6 +28,7 @@ ONE: Final = "/settings/credentials/{id}"
 LISTS: Final = {
     Kind.LOGIN: ("/settings/sessions", "Sessions"), Kind.WEB: ("/settings/sessions", "Sessions"),
     Kind.API_KEY: ("/settings/api-key", "API key"), Kind.WORKLOAD: ("/", "Credentials"),
+    Kind.SSH_KEY: ("/settings/keys", "SSH keys"),
 }  # fmt: skip
 """Where a kind is at home; the others: among the authorizations."""
 AUTHORIZATIONS: Final = ("/settings/authorizations", "Authorizations")
@@ -80,6 +81,7 @@ def show(visit: Visit) -> Response:
         can={
             "edit": alive and grant.kind in EDITED, "rotate": alive and rotates(grant.kind), "end": alive and can_end(grant.kind),
             "copy": grant.kind in COPIED and not visit.owner.federated, "regenerate": alive and grant.kind is Kind.API_KEY,
+            "key": alive and grant.kind is Kind.SSH_KEY,
         },
         verb=VERBS.get(grant.kind, "Revoke"),
     )  # fmt: skip

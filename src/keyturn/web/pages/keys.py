@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from keyturn.actions import keys
 from keyturn.actions.env import Invalid
-from keyturn.web.pages import confirm
+from keyturn.web.pages import confirm, shown
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -49,7 +49,7 @@ def show(visit: Visit) -> Response:
 def _list(
     visit: Visit, *, status: int = 200, error: str = "", failed: list[Failed] | None = None, added: int = 0, text: str = ""
 ) -> Response:  # fmt: skip
-    found = keys.listed(visit.env, visit.me)[::-1]
+    found = keys.held(visit.env, visit.me)[::-1]
     asked = visit.asked.get("page", "")
     pages = max(1, -(-len(found) // PAGE))
     number = min(max(int(asked), 1), pages) if asked.isascii() and asked.isdigit() and len(asked) < 5 else 1
@@ -111,8 +111,12 @@ def _sentence(text: str) -> str:
 
 def show_one(visit: Visit) -> Response:
     """GET .../ID: one key, and its removal."""
-    key = keys.info(visit.env, visit.me, visit.params["id"])
-    return visit.render("key.html", title="SSH key", here=HERE, key=key, kind=KINDS.get(key.type, key.type))
+    found = keys.info(visit.env, visit.me, visit.params["id"])
+    return visit.render(
+        "key.html", title="SSH key", here=HERE, key=found.key, kind=KINDS.get(found.key.type, found.key.type),
+        used=shown.last_used(found.credential, visit.now),
+        life=shown.life_words(found.credential.grant, visit.now, visit.env.policy),
+    )  # fmt: skip
 
 
 def remove(visit: Visit) -> Response:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from keyturn.actions.preview import Preview
 from keyturn.core import decide, lifecycle, policy
-from keyturn.core.policy import Kind
 from keyturn.web import timeline, words
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from keyturn.actions.grants import Credential
     from keyturn.core.credential import Account, Grant, Use
     from keyturn.core.lifecycle import Ending
-    from keyturn.core.policy import Policy
+    from keyturn.core.policy import Kind, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def name_of(grant: Grant) -> str:
 
 def href_of(grant: Grant) -> str:
     """Its own page."""
-    return f"/settings/{'keys' if grant.kind is Kind.SSH_KEY else 'credentials'}/{grant.id}"
+    return f"/settings/credentials/{grant.id}"
 
 
 def latest_use(credential: Credential) -> Use | None:
@@ -86,7 +85,7 @@ def last_used(credential: Credential, now: datetime) -> str:
     use = latest_use(credential)
     if use is not None:
         return f"used {words.relative(use.last_at, now)}" + (f" from {use.address}" if use.address else "")
-    return "uses are not counted" if credential.grant.kind is Kind.SSH_KEY else "never used"
+    return "never used"
 
 
 def life_words(grant: Grant, now: datetime, rules: Policy = policy.DEFAULT) -> str:

@@ -1,6 +1,9 @@
-"""apps."""
+"""apps; SSH keys are credentials of the one life-cycle."""
 
 from __future__ import annotations
+
+import base64
+import uuid
 
 import sqlalchemy as sa
 from alembic import op
@@ -60,3 +63,29 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_collaborators_account_id"), "collaborators", ["account_id"], unique=False)
+    _keys_become_grants()
+
+
+def _keys_become_grants() -> None:
+    """Each key that is there gets its grant, and a token whose digest is its fingerprint."""
+    bind = op.get_bind()
+    keys = bind.execute(sa.text("SELECT id, account_id, comment, sha256, created_at FROM ssh_keys")).all()
+    for key_id, account_id, comment, sha256, created_at in keys:
+        text = sha256.removeprefix("SHA256:")
+        bind.execute(
+            sa.text(
+                "INSERT INTO grants (id, account_id, kind, scopes, description, created_at, updated_at, address, agent) "
+                "VALUES (:id, :account, 'ssh_key', 'write', :comment, :at, :at, '', '')"
+            ),
+            {"id": key_id, "account": account_id, "comment": comment, "at": created_at},
+        )
+        bind.execute(
+            sa.text(
+                "INSERT INTO tokens (digest, id, grant_id, mask, created_at, role) "
+                "VALUES (:digest, :token, :id, :mask, :at, 'access')"
+            ),
+            {
+                "digest": base64.b64decode(text + "=" * (-len(text) % 4)), "token": str(uuid.uuid4()), "id": key_id,
+                "mask": sha256, "at": created_at,
+            },
+        )  # fmt: skip
