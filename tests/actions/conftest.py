@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tests.support.properties  # noqa: F401
+from tests.support.people import Person
 from tests.support.world import World
 
 if TYPE_CHECKING:
@@ -19,3 +20,21 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def ada(world: World) -> Person:
+    """Somebody with a login."""
+    return Person(world, "ada@example.com")
+
+
+@pytest.fixture
+def bob(world: World) -> Person:
+    """Somebody with a login."""
+    return Person(world, "bob@example.com")
+
+
+@pytest.fixture
+def carl(world: World) -> Person:
+    """Somebody with a login."""
+    return Person(world, "carl@example.com")

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from keyturn.actions import apps
+from keyturn.actions import transfers as moves
 from keyturn.actions.env import Invalid
 from keyturn.core.apps import PERMISSIONS
 from keyturn.web.answer import Answer, iso, page
 
 if TYPE_CHECKING:
-    from keyturn.actions.apps import Member, Moving, Shown
+    from keyturn.actions.apps import Member, Shown
+    from keyturn.actions.transfers import Moving
     from keyturn.core.credential import Account, App
     from keyturn.web.call import Call
     from keyturn.web.face import Face
@@ -174,30 +176,30 @@ def remove_member(call: Call) -> Answer:
 
 def transfers(call: Call) -> Answer:
     """GET the transfers that the account began or was offered."""
-    return page(apps.transfers(call.env, call.principal), lambda t: t.transfer.id, call.range, render_transfer)
+    return page(moves.listed(call.env, call.principal), lambda t: t.transfer.id, call.range, render_transfer)
 
 
 def transfer(call: Call) -> Answer:
     """GET one, by its id or its app's name."""
-    return Answer(render_transfer(apps.transfer(call.env, call.principal, call.params["id"])))
+    return Answer(render_transfer(moves.info(call.env, call.principal, call.params["id"])))
 
 
 def offer(call: Call) -> Answer:
     """POST ``{"app", "recipient"}``."""
     asked = call.body
-    made = apps.offer(call.env, call.by, call.principal, app=asked.get("app"), recipient=asked.get("recipient"))
+    made = moves.offer(call.env, call.by, call.principal, app=asked.get("app"), recipient=asked.get("recipient"))
     return Answer(render_transfer(made), 201)
 
 
 def answer(call: Call) -> Answer:
     """PATCH ``{"state": "accepted"}``, or ``declined``."""
-    changed = apps.answer(call.env, call.by, call.principal, call.params["id"], call.body.get("state"))
+    changed = moves.answer(call.env, call.by, call.principal, call.params["id"], call.body.get("state"))
     return Answer(render_transfer(changed))
 
 
 def take_back(call: Call) -> Answer:
     """DELETE: the owner takes the offer back."""
-    return Answer(render_transfer(apps.take_back(call.env, call.by, call.principal, call.params["id"])))
+    return Answer(render_transfer(moves.take_back(call.env, call.by, call.principal, call.params["id"])))
 
 
 def proven(_call: Call) -> Answer:
