@@ -56,6 +56,10 @@ class Filled(World):
         )
         self.seeds: dict[str, bytes] = {}
 
+    def close(self) -> None:
+        """Lets go of the store."""
+        self.store.close()
+
     def ago(self, **span: float) -> datetime:
         """Goes to that long before today."""
         self.clock.now = self.today - timedelta(**span)
