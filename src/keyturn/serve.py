@@ -27,6 +27,7 @@ from keyturn.adapters.passwords import Argon2Passwords
 from keyturn.core import policy
 from keyturn.store import migrate, sql
 from keyturn.store.interface import Unavailable
+from keyturn.turns import Slots
 from keyturn.web import app
 from keyturn.web.face import GIT_LIMIT, Face
 from keyturn.web.limits import Limit
@@ -36,8 +37,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
+    import asyncssh
+
     from keyturn.core.policy import Policy
     from keyturn.settings import Settings
+    from keyturn.ssh.server import SshServer
 
 # Requests an hour that are not API requests: a reverse proxy's questions, an account; logins begun and reports
 # of leaked tokens, an address.
@@ -97,13 +101,14 @@ def prepare(settings: Settings) -> str | None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which says when it serves and when it begins to stop, with TLS of ours perhaps."""
+    """uvicorn's, which says when it serves and when it begins to stop, with TLS of ours perhaps, and SSH beside it."""
 
     def __init__(
-        self, config: uvicorn.Config, ready: Callable[[], None], stopping: asyncio.Event, secured: tls.Tls | None = None
-    ) -> None:
+        self, config: uvicorn.Config, ready: Callable[[], None], stopping: asyncio.Event, secured: tls.Tls | None = None,
+        ssh: tuple[SshServer, list[socket.socket]] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(config)
-        self._ready, self._stopping, self._tls = ready, stopping, secured
+        self._ready, self._stopping, self._tls, self._ssh = ready, stopping, secured, ssh
         if secured is not None:
             config.load()
             config.ssl = secured.context
@@ -115,7 +120,16 @@ class Server(uvicorn.Server):
         if self._tls is not None:
             self._keeping = self._loop.create_task(self._tls.keep())
         if self.started:
+            if self._ssh is not None:
+                await self._ssh[0].serve(self._ssh[1])
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Lets what is under way come to its end, for a while."""
+        if self._ssh is None or not self.started:
+            await super().shutdown(sockets)
+        else:
+            await asyncio.gather(self._ssh[0].stop(GRACE), super().shutdown(sockets))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Whoever waits for long, a login in the browser, is told to give up now."""
@@ -137,15 +151,14 @@ def main(argv: Sequence[str]) -> int:
         repositories.clear_trash()
         secured = tls.Tls(settings.tls) if settings.tls else None
         sockets = listen(settings.bind, settings.port)
-    except (OSError, migrate.Newer, sealing.BadKeys, tls.BadCertificate) as fault:
+        host_keys, ssh_sockets = _prepare_ssh(settings)
+    except (OSError, migrate.Newer, sealing.BadKeys, tls.BadCertificate, BadSsh) as fault:
         print(f"keyturn serve: {fault}", file=sys.stderr)
         return 1
     except Unavailable as fault:
         print(f"keyturn serve: the store cannot be opened: {fault}", file=sys.stderr)
         return 1
     url = settings.public_url or f"http{'s' if secured else ''}://{_host(settings.bind)}:{sockets[0].getsockname()[1]}"
-    if settings.ssh_port is not None:
-        print("keyturn serve: git over SSH comes with a later version; --ssh-port has no effect yet", file=sys.stderr)
     # shared by the workers, so made before they are
     limits = (Limit(settings.rate_limit), Limit(VERIFY_LIMIT), Limit(BEGIN_LIMIT))
     report_limit, git_limit = Limit(REPORT_LIMIT), Limit(GIT_LIMIT)
@@ -155,6 +168,8 @@ def main(argv: Sequence[str]) -> int:
             print(
                 f"There is no account yet. Make the first one, an administrator's, within a day at\n\n    {url}/setup/{secret}\n"
             )
+        if ssh_sockets:
+            print(f"git over SSH is at ssh://git@{_host(settings.ssh_bind)}:{ssh_sockets[0].getsockname()[1]}")
         print(f"keyturn is ready at {url}", flush=True)
 
     def work(ready: Callable[[], None]) -> None:
@@ -168,8 +183,9 @@ def main(argv: Sequence[str]) -> int:
             repositories,
             settings.git.before,
         )
+        turns = Slots(settings.git.limits.processes)
         face = Face(
-            env, url, *limits, Refusals(), report_limit, git_limit=git_limit, git=repositories,
+            env, url, *limits, Refusals(), report_limit, git_limit=git_limit, git=repositories, turns=turns,
             upkeep_every=settings.upkeep_seconds, workers=settings.workers,
         )  # fmt: skip
         config = uvicorn.Config(
@@ -178,7 +194,8 @@ def main(argv: Sequence[str]) -> int:
             forwarded_allow_ips=settings.trusted_proxies or "",
         )  # fmt: skip
         try:
-            Server(config, ready, face.stopping, secured).run(sockets)
+            ssh = (_ssh_server(face, repositories, turns, host_keys), ssh_sockets) if ssh_sockets else None
+            Server(config, ready, face.stopping, secured, ssh).run(sockets)
         finally:
             repositories.close()
             env.store.close()
@@ -190,6 +207,31 @@ def main(argv: Sequence[str]) -> int:
     return workers.supervise(settings.workers, work, announce)
 
 
+class BadSsh(Exception):
+    """Git over SSH cannot be served; the message says why."""
+
+
+def _prepare_ssh(settings: Settings) -> tuple[list[asyncssh.SSHKey], list[socket.socket]]:
+    """The host keys and the bound sockets; none without --ssh-port. Raises BadSsh, OSError."""
+    if settings.ssh_port is None:
+        return [], []
+    from keyturn.ssh import hostkeys  # noqa: PLC0415 - asyncssh takes half a second, before the workers are forked
+
+    try:
+        keys = hostkeys.open_or_make(settings.data / hostkeys.FOLDER)
+    except hostkeys.BadHostKey as wrong:
+        raise BadSsh(str(wrong)) from None
+    return keys, listen(settings.ssh_bind, settings.ssh_port, "--ssh-port or --ssh-bind")
+
+
+def _ssh_server(face: Face, repositories: Git, turns: Slots, keys: list[asyncssh.SSHKey]) -> SshServer:
+    """Made in its worker, with what the HTTP face counts."""
+    from keyturn.ssh.face import SshFace  # noqa: PLC0415
+    from keyturn.ssh.server import SshServer  # noqa: PLC0415
+
+    return SshServer(SshFace(face.env, repositories, face.uses, face.refusals, face.git_limit.take, turns), keys)
+
+
 def _http() -> type[asyncio.Protocol] | Literal["auto"]:
     try:
         from keyturn.heads import BoundedHeads  # noqa: PLC0415
@@ -198,9 +240,9 @@ def _http() -> type[asyncio.Protocol] | Literal["auto"]:
     return BoundedHeads
 
 
-def listen(bind: str, port: int) -> list[socket.socket]:
+def listen(bind: str, port: int, flags: str = "--port or --bind") -> list[socket.socket]:
     """Sockets for ``bind``; for ``localhost`` both IPv4 and IPv6 where the machine has them. Port 0: a free one, the
-    same for all.
+    same for all. ``flags``: what chooses others.
 
     Raises OSError that names address and port.
     """
@@ -219,7 +261,7 @@ def listen(bind: str, port: int) -> list[socket.socket]:
             if sockets:  # a machine without IPv6
                 continue
             raise OSError(
-                f"cannot listen on {address} port {port}: {fault.strerror}; choose another with --port or --bind"
+                f"cannot listen on {address} port {port}: {fault.strerror}; choose another with {flags}"
             ) from None
         sockets.append(listener)
     return sockets

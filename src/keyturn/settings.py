@@ -30,6 +30,8 @@ class Settings:
     bind: str
     port: int
     ssh_port: int | None
+    """None: no git over SSH."""
+    ssh_bind: str
     database_url: str
     public_url: str | None
     workers: int
@@ -132,7 +134,19 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         default=default("BIND", "localhost"),
         help="address to listen on (default: localhost; 0.0.0.0 for all, behind a proxy that does TLS)",
     )
-    made.add_argument("--ssh-port", type=_port, metavar="N", default=default("SSH_PORT"), help="port of git over SSH")
+    made.add_argument(
+        "--ssh-port",
+        type=_port,
+        metavar="N",
+        default=default("SSH_PORT"),
+        help="serve git over SSH on this port; 0 takes a free one (default: not at all)",
+    )
+    made.add_argument(
+        "--ssh-bind",
+        metavar="ADDRESS",
+        default=default("SSH_BIND"),
+        help="address for SSH (default: the one of --bind)",
+    )
     made.add_argument(
         "--database-url", metavar="URL", default=default("DATABASE_URL"), help="another store than the data folder's"
     )
@@ -202,10 +216,10 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         raise SystemExit(2) from None
     git, tls = git_settings.read(flags, found)
     return Settings(
-        data=found.data, bind=found.bind, port=found.port, ssh_port=found.ssh_port, database_url=url, public_url=found.public_url,
-        workers=found.workers, rate_limit=found.rate_limit, trusted_proxies=found.trusted_proxies,
-        rules=in_force, post=post, upkeep_seconds=found.upkeep_seconds, secret_keys=found.secret_keys or found.data / KEYS_FILE,
-        git=git, tls=tls,
+        data=found.data, bind=found.bind, port=found.port, ssh_port=found.ssh_port, ssh_bind=found.ssh_bind or found.bind,
+        database_url=url, public_url=found.public_url, workers=found.workers, rate_limit=found.rate_limit,
+        trusted_proxies=found.trusted_proxies, rules=in_force, post=post, upkeep_seconds=found.upkeep_seconds,
+        secret_keys=found.secret_keys or found.data / KEYS_FILE, git=git, tls=tls,
     )  # fmt: skip
 
 

@@ -143,7 +143,7 @@ def hooks(env: Env, by: By, principal: Principal, app_id: str) -> Hooks:
 
     def after(changes: Sequence[Change]) -> list[str]:
         try:
-            told = pushed(env, by, principal, app_id, changes)
+            told = pushed(env, by, principal, app_id, changes) if changes else []  # a rival may have been quicker
         except Unavailable as fault:
             log.warning(
                 "a push of request %s is written down later: the store does not answer: %s", by.request_id, fault

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -47,7 +48,6 @@ SETTINGS: Final = """\
 [transfer]
 	fsckObjects = true
 [receive]
-	maxInputSize = {push_bytes}
 	autogc = false
 	updateServerInfo = false
 	advertisePushOptions = false
@@ -63,6 +63,7 @@ SETTINGS: Final = """\
 [maintenance]
 	auto = false
 """
+SWEPT_AFTER: Final = 600.0
 GC_SECONDS: Final = 3600
 QUICK_SECONDS: Final = 60
 
@@ -85,7 +86,7 @@ class Git:
         git_hooks.write(self._hooks)
         home = self._own / "home"
         home.mkdir(mode=0o700, exist_ok=True)
-        settings = SETTINGS.format(hooks=_quoted(str(self._hooks)), push_bytes=self.limits.push_bytes)
+        settings = SETTINGS.format(hooks=_quoted(str(self._hooks)))
         file = home / ".gitconfig"
         if not file.exists() or file.read_text() != settings:
             git_hooks.replace(file, settings, 0o600)
@@ -222,6 +223,8 @@ class Git:
         if not path.is_dir():
             raise FileNotFoundError(f"the repository of app {app_id} is missing")
         words = [self._program, service.removeprefix("git-")]
+        if service == PUSH:
+            words[1:1] = ["-c", f"receive.maxInputSize={self.limits.push_bytes}"]
         if service == FETCH:
             words += ["--strict", f"--timeout={int(self.limits.stall)}"]
         if stateless:
@@ -231,6 +234,7 @@ class Git:
         env = self._env | {"GIT_PROTOCOL": f"version={version}"} if version else self._env
         if service != PUSH or advertise:
             return git_process.spawn([*words, str(path)], env, takes_input=not advertise)
+        self._sweep(path)
         if hooks is None or not git_hooks.runnable(self._hooks):
             raise PermissionError(f"{self._hooks}: the hooks that judge pushes cannot be run")
         ours, theirs = socket.socketpair()
@@ -244,6 +248,14 @@ class Git:
             theirs.close()
         process.talk(Conversation(ours, hooks, self._threads, lambda changes: self.happened(app_id, changes)))
         return process
+
+    def _sweep(self, path: Path) -> None:
+        """Removes what pushes left that had to be killed, git's quarantine [git-receive-pack]: none takes so long."""
+        latest = time.time() - self.limits.seconds - SWEPT_AFTER
+        for left in (path / "objects").glob("tmp_objdir-incoming-*"):
+            with suppress(FileNotFoundError):
+                if left.stat().st_mtime < latest:
+                    shutil.rmtree(left, ignore_errors=True)
 
     def known_advertisement(self, service: str, version: int) -> bytes | None:
         """What git says first to a client of version 2 is the same for all repositories, which we made alike: its own

@@ -140,9 +140,7 @@ class Conversation:
 
         def work() -> None:
             try:
-                happened = self._happened(allowed)
-                if happened:
-                    self._hooks.after(happened)
+                self._hooks.after(self._happened(allowed))
             except Exception:
                 log.exception("a push could not be written down; the upkeep tries again")
 

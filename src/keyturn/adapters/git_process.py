@@ -173,6 +173,14 @@ class Process:
                         while await self.read():
                             pass
                         await self.wait()
+            elif self._conversation is not None and self._status is None:
+                # no signal yet: on one git leaves its quarantine behind; without input and answers it ends by itself
+                self._hang_up()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SOFT):
+                        while await self.read():
+                            pass
+                        await self.wait()
             if self._status is None and not self._reap():
                 self._signal(signal.SIGTERM)
                 with suppress(TimeoutError):
@@ -191,12 +199,15 @@ class Process:
             os.waitpid(self.pid, 0)
             self._status = -signal.SIGKILL
         if self._conversation is not None:
-            assert self._talk is not None
             self._loop.remove_reader(self._err)
-            self._talk.cancel()
-            self._conversation.close()
+            self._hang_up()
         os.close(self._out)
         os.close(self._err)
+
+    def _hang_up(self) -> None:
+        if self._conversation is not None and self._talk is not None:
+            self._talk.cancel()
+            self._conversation.close()
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from keyturn.actions.git_access import Program
     from keyturn.actions.refusals import Refusals
     from keyturn.core.credential import Principal
+    from keyturn.turns import Slots
     from keyturn.web.answer import Answer
     from keyturn.web.credentials import Absent, Presented
 
@@ -51,6 +52,8 @@ class Face:
     """Requests of git, an account."""
     git: Program | None = None
     """None where there are no repositories."""
+    turns: Slots | None = None
+    """Fetches and pushes at the same time; shared with git over SSH. None: of this face's own."""
     uses: Uses = field(default_factory=Uses)
     instance: str = "Keyturn"
     offload: Offload = field(default_factory=Offload)

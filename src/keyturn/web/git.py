@@ -15,14 +15,15 @@ from keyturn.actions.env import NotFound, Problem, Refused
 from keyturn.core import gitcmd
 from keyturn.core.gitcmd import FETCH, PUSH, SERVICES
 from keyturn.store.interface import Unavailable
+from keyturn.turns import Busy, Slots
 from keyturn.web import credentials, refuse
 from keyturn.web.answer import Answer
-from keyturn.web.git_stream import Busy, Frames, Inflate, Interrupted, Slots, packet
+from keyturn.web.git_stream import Frames, Inflate, Interrupted, packet
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from keyturn.actions.git_access import Process, Program
+    from keyturn.actions.git_access import GitLimits, Process, Program
     from keyturn.core.credential import App, Principal
     from keyturn.web.face import Face
 
@@ -50,7 +51,7 @@ class Git:
     def __init__(self, face: Face, program: Program) -> None:
         self._face, self._program = face, program
         limits = program.limits
-        self._slots = Slots(limits.processes)
+        self._slots = face.turns or Slots(limits.processes)
         self._quick = Slots(limits.processes)  # what is told first: short, and never behind a large push
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,8 +148,8 @@ class Git:
         hooks = git_access.hooks(face.env, face.by(scope, principal), principal, app.id) if service == PUSH else None
         async with self._slots.turn(principal.account_id):
             process = self._program.start(service, app.id, version=_version(scope), stateless=True, hooks=hooks)
-            out = _Out(send, service, limits.stall)
-            feeding = asyncio.create_task(_feed(receive, process, body, most, limits.stall))
+            out = _Out(send, service, limits)
+            feeding = asyncio.create_task(_feed(receive, process, body, most, limits.stall, out))
             draining = asyncio.create_task(out.drain(process))
             try:
                 done, _ = await asyncio.wait(
@@ -183,7 +184,7 @@ def _why(
     return None
 
 
-async def _feed(receive: Receive, process: Process, body: Inflate, most: int, stall: float) -> None:
+async def _feed(receive: Receive, process: Process, body: Inflate, most: int, stall: float, out: _Out) -> None:
     """The request's body to git, a piece at a time; then waits, and raises Interrupted when the client is gone or wrong."""
     size = 0
     more = True
@@ -197,6 +198,7 @@ async def _feed(receive: Receive, process: Process, body: Inflate, most: int, st
             raise Interrupted("the client hung up")
         for piece in body.read(message.get("body", b"")):
             size += len(piece)
+            out.asked = size
             if size > most:
                 raise Interrupted(f"the request is larger than {most} bytes")
             await process.write(piece)
@@ -211,14 +213,25 @@ async def _feed(receive: Receive, process: Process, body: Inflate, most: int, st
 class _Out:
     """git's answer on its way to the client."""
 
-    def __init__(self, send: Send, service: str, stall: float) -> None:
-        self._send, self._service, self._stall = send, service, stall
+    def __init__(self, send: Send, service: str, limits: GitLimits) -> None:
+        self._send, self._service, self._limits = send, service, limits
         self._frames = Frames()
         self.began = False
+        self.asked = 0
+        """Bytes of the request so far."""
 
     async def drain(self, process: Process) -> None:
         """All that git says. Raises Interrupted when the client does not take it."""
         while chunk := await process.read():
+            if (
+                not self.began
+                and self._service == PUSH
+                and self.asked > self._limits.push_bytes
+                and chunk[4:5] == b"\2"
+            ):
+                # git refuses it, without saying what would be taken
+                text = f"This server takes pushes of {self._limits.push_bytes >> 20} MiB at most.\n"
+                chunk = packet(b"\2" + text.encode()) + chunk
             await self._begin()
             self._frames.feed(chunk)
             await self._give(chunk)
@@ -245,7 +258,7 @@ class _Out:
 
     async def _give(self, data: bytes) -> None:
         try:
-            async with asyncio.timeout(self._stall):
+            async with asyncio.timeout(self._limits.stall):
                 await self._send({"type": "http.response.body", "body": data, "more_body": True})
         except TimeoutError:
             raise Interrupted("the client does not read") from None

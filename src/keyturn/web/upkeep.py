@@ -26,6 +26,8 @@ EVERY: Final = 30.0
 """Seconds between two looks for what is due, by default."""
 SEND_EVERY: Final = 5.0
 FORGET_EVERY: Final = 3600.0
+LINKS_KEPT: Final = timedelta(days=30)
+"""For whoever opens an old one to be told that it has run out."""
 LOOKING: Final = 0.01
 """The share of the time that looking for what is due may take."""
 STOP: Final = 3.0
@@ -53,6 +55,12 @@ def forget_dead(env: Env) -> int:
             return count
 
 
+def forget_links(env: Env) -> int:
+    """Forgets links that nobody can use any more; how many."""
+    with env.store.writing() as tx:
+        return tx.forget_links(env.clock() - LINKS_KEPT)
+
+
 def jobs(every: float = EVERY) -> tuple[Job, ...]:
     """All of them; the expiries are told of before the outbox is emptied."""
     return (
@@ -61,6 +69,7 @@ def jobs(every: float = EVERY) -> tuple[Job, ...]:
         Job("pushes", every, git_access.settle),
         Job("outbox", min(every, SEND_EVERY), outbox.send_due),
         Job("forgetting the dead", FORGET_EVERY, forget_dead),
+        Job("forgetting links", FORGET_EVERY, forget_links),
         Job("forgetting what was sent", FORGET_EVERY, outbox.forget),
     )
 
