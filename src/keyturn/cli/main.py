@@ -62,6 +62,8 @@ COMMANDS: Final = {
     "policy": ("policy", "run", "show what each kind of credential lives and dies of"),
     "sessions": ("sessions", "show_all", "list the logins of command lines and browsers"),
     "sessions:destroy": ("sessions", "destroy", "end a login"),
+    "ssh:authorized-keys": ("ssh", "authorized_keys", "for OpenSSH's sshd: whose a key is"),
+    "ssh:serve": ("ssh", "serve", "for OpenSSH's sshd: serve git to the holder of a key"),
     "serve": ("server", "serve", "run a server"),
     "admin": ("server", "admin", "operate a server: accounts and the like"),
     "help": ("help", "run", "show the commands, or one command's options"),

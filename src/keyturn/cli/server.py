@@ -13,20 +13,21 @@ if TYPE_CHECKING:
 
 def serve(words: Sequence[str]) -> int:
     """Run a server."""
-    return _run("keyturn.serve", words)
+    return run("keyturn.serve", words)
 
 
 def admin(words: Sequence[str]) -> int:
     """Operate a server."""
-    return _run("keyturn.admin", words)
+    return run("keyturn.admin", words)
 
 
-def _run(module: str, words: Sequence[str]) -> int:
+def run(module: str, words: Sequence[str], function: str = "main") -> int:
+    """Runs a command of the server's. Raises KeyturnError when it is not installed."""
     try:
         imported = import_module(module)
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] == "keyturn":
             raise
         raise KeyturnError("the server is not installed here", "pip install 'keyturn[server]'") from missing
-    code: int = imported.main(list(words))
+    code: int = getattr(imported, function)(list(words))
     return code
