@@ -39,10 +39,10 @@ class PostSettings:
     def post(self, public_url: str = "") -> Post:
         """The couriers. ``public_url``: where people reach the server, for mails."""
         return Post(
-            SmtpCourier(self.mail) if self.mail else None,
-            WebhookCourier(self.webhook) if self.webhook else None,
-            urlsplit(self.webhook.url).hostname or "" if self.webhook else "",
-            public_url,
+            mail=SmtpCourier(self.mail) if self.mail else None,
+            webhook=WebhookCourier(self.webhook) if self.webhook else None,
+            webhook_host=urlsplit(self.webhook.url).hostname or "" if self.webhook else "",
+            public_url=public_url,
         )
 
 

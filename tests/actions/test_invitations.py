@@ -46,6 +46,10 @@ def join(world: World, link: str, *, name: object = None, password: object = PAS
 
 
 def ask(world: World, email: object = BOB, address: str = "203.0.113.9") -> str:
+    with world.store.reading() as tx:
+        first = tx.count_accounts() == 0
+    if first:
+        world.account("operator@example.com")  # before there is any, nobody signs up
     return invitations.ask_to_join(
         world.env, world.by(address=address), email, SENDER, sign_in="https://keyturn.example/sign-in",
         reset="https://keyturn.example/reset",
@@ -359,3 +363,10 @@ def test_what_is_no_address_gets_no_mail(email: object, world: World) -> None:
     with pytest.raises(Invalid):
         ask(world, email)
     assert mails(world) == []
+
+
+def test_nobody_signs_up_before_the_first_account_which_is_an_administrators(world: World) -> None:
+    with_rules(world, sign_up="open")
+    with pytest.raises(NotFound):
+        invitations.ask_to_join(world.env, world.by(), BOB, SENDER, sign_in="s", reset="r")
+    assert mails(world, BOB) == []

@@ -177,6 +177,9 @@ def test_a_link_that_proves_an_address_is_used_up_with_the_others_of_the_account
         tx.use_email_links(account.id, START)
         assert tx.email_link(b"e" * 32) == replace(link, used_at=START)
         assert tx.email_link(b"f" * 32) is None
+        assert tx.forget_links(LATER) == 0
+        assert tx.forget_links(LATER + timedelta(seconds=1)) == 1
+        assert tx.email_link(b"e" * 32) is None
 
 
 def test_a_closed_account_keeps_its_row_and_frees_its_address(world: World) -> None:

@@ -27,6 +27,7 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'"
 def open_site(site: Site) -> Site:
     """A server whose policy opens sign-up."""
     mailed.with_rules(site, sign_up="open")
+    site.account("operator@example.com")
     return site
 
 

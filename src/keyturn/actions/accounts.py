@@ -303,6 +303,7 @@ def suspend(env: Env, by: By, email: str) -> tuple[Account, list[Ending]]:
         if account.suspended_at is None:
             tx.change_account(account.id, suspended_at=env.clock(), updated_at=env.clock())
             audit.record(env, tx, by, "account.suspend", account_id=account.id)
+        tx.use_resets(account.id, env.clock())
         endings = grants.end(env, tx, by, Event.SUSPEND, account.id)
         suspended = tx.account(account.id)
         assert suspended is not None

@@ -108,6 +108,8 @@ def ask_to_join(env: Env, by: By, email: object, sender: Sender, *, sign_in: str
     keys = {f"join:{throttle.who(address)}": EMAIL, f"join-place:{throttle.place_of(by.address)}": PLACE}
     with env.store.writing() as tx:
         throttle.asked(env, tx, keys, "Too many links were asked for. Wait a little and try again.")
+        if not tx.count_accounts():
+            raise NotFound("page")  # the first account is an administrator's, by the link that the server printed
         known = tx.account_by_email(address)
         ends = now + timedelta(seconds=policy.SIGN_UP_LINK)
         # the same rows for both; earlier links stay good: an administrator's invitation is no stranger's to end

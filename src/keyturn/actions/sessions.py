@@ -84,15 +84,13 @@ def end(env: Env, by: By, principal: Principal, identity: str) -> Credential:
         return credential
 
 
-def end_all(env: Env, by: By, principal: Principal, *, devices: bool = False) -> list[Credential]:
-    """Ends every login and browser session of the account, the one that asks too; returns them as they were.
-
-    ``devices``: forgets every remembered browser as well.
+def end_all(env: Env, by: By, principal: Principal) -> list[Credential]:
+    """Ends every login and browser session of the account, the one that asks too, and forgets every remembered browser;
+    returns them as they were.
     """
     with env.store.writing() as tx:
         ended = {e.grant.id for e in grants.end(env, tx, by, Event.LOGOUT_ALL, principal.account_id)}
-        if devices:
-            _forget(env, tx, by, principal, spared=None)
+        _forget(env, tx, by, principal, spared=None)
         return grants.with_tokens(tx, [grant for grant in tx.grants(principal.account_id) if grant.id in ended])
 
 

@@ -85,15 +85,17 @@ class Endpoint:
         counted: bool = True,
         password: Callable[[Call], Answer] | None = None,
         sensitive: bool | Callable[[Call], bool] = False,
+        previews: bool | Callable[[Call], bool] = False,
     ) -> None:
         """``permission``: of core.scope; None when nobody has to be proven. ``slow``: hashes a password, always or
         for some bodies. ``counted``: against the rate limit. ``password``: the endpoint for Basic with e-mail and
         account password, where that is taken at all. ``sensitive``: takes the second factor where the account has one,
-        always or for some calls; a dry run is spared only by an endpoint that has one.
+        always or for some calls; a dry run is spared only by an endpoint that has one. ``previews``: it has a dry run,
+        always or for some calls; of all others that would change something a dry run is refused.
         """
         self._face, self._run, self.permission = face, run, permission
         self._slow, self._counted, self._password = slow, counted, password
-        self._sensitive = sensitive
+        self._sensitive, self._previews = sensitive, previews
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -142,6 +144,8 @@ class Endpoint:
         by, query = self._face.by(scope, principal), dict(parse_qsl(scope["query_string"].decode("latin-1")))
         code = next((value.decode("latin-1") for name, value in scope["headers"] if name == CODE_HEADER), None)
         call = Call(self._face.env, by, scope["path_params"], body, asked_range, query, given, code)
+        if scope["method"] not in ("GET", "HEAD") and call.dry_run and not self._has_preview(call):
+            return refuse.problem(Invalid("dry_run", "there is no dry run of this; nothing was changed"))
         hashes = slow(body) if callable(slow) else slow
         return await self._face.offload.run(lambda: self._prove_and(run, call), slow=hashes)
 
@@ -154,6 +158,9 @@ class Endpoint:
     def is_sensitive(self, call: Call) -> bool:
         """Whether the call takes the second factor of an account that has one."""
         return self._sensitive(call) if callable(self._sensitive) else self._sensitive
+
+    def _has_preview(self, call: Call) -> bool:
+        return self._previews(call) if callable(self._previews) else self._previews
 
     @property
     def may_be_sensitive(self) -> bool:

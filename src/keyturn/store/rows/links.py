@@ -59,6 +59,13 @@ class LinkRows(Rows):
         these = sa.and_(t.email_links.c.account_id == account_id, t.email_links.c.used_at.is_(None))
         self._change(t.email_links, these, {"used_at": at})
 
+    def forget_links(self, before: datetime) -> int:
+        """Removes what has been over since ``before``; how many."""
+        return sum(
+            self._c.execute(sa.delete(table).where(table.c.expires_at < before)).rowcount
+            for table in (t.invitations, t.email_links)
+        )
+
     def counts(self, now: datetime) -> dict[str, int]:
         """How much there is, by name."""
         grants, outbox = t.grants.c, t.outbox.c

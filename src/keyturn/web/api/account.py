@@ -73,6 +73,11 @@ def changes_password(call: Call) -> bool:
     return not call.dry_run
 
 
+def has_preview(call: Call) -> bool:
+    """Whether a PATCH has a dry run: that of a new password, when nothing else is asked with it."""
+    return call.body.get("new_password") is not None and not set(call.body) - {"password", "new_password"}
+
+
 def change_password(call: Call, current: object = None) -> Answer:
     """PUT /account/password ``{"current_password", "new_password"}``.
 

@@ -122,7 +122,7 @@ def confirm_all(visit: Visit) -> Response:
 
 def end_all(visit: Visit) -> Response:
     """POST .../end-all: the browser is signed out with the rest."""
-    sessions.end_all(visit.env, visit.by, visit.me, devices=True)
+    sessions.end_all(visit.env, visit.by, visit.me)
     response = visit.done("/sign-in", "All sessions ended, here too.")
     for cookie in ("session", "device"):
         drop_cookie(visit.face, response, cookie)
