@@ -104,6 +104,7 @@ def test_nothing_tells_an_address_with_an_account_from_one_without(open_site: Si
 
 def test_domains_are_kept_and_told(site: Site) -> None:
     mailed.with_rules(site, sign_up="open", sign_up_domains=("example.com",))
+    site.account("operator@example.com")
     browser = site.browser()
     assert "example.com" in browser.page("/sign-up").text
     page = ask(browser, "bob@evil.com")
