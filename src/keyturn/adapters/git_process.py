@@ -96,6 +96,7 @@ class Process:
         self._in, self._out, self._err = stdin, stdout, stderr
         self._loop = asyncio.get_running_loop()
         self._complaint = b""
+        self._closed = False
         self._status: int | None = None
         self._conversation: Conversation | None = None
         self._talk: asyncio.Task[None] | None = None
@@ -152,7 +153,8 @@ class Process:
 
     def complaint(self) -> str:
         """What it said on its standard error, as far as it was kept."""
-        self._listen()
+        if not self._closed:
+            self._listen()
         return self._complaint.decode("utf-8", "replace").strip()
 
     @property
@@ -196,13 +198,14 @@ class Process:
             self._signal(
                 signal.SIGKILL
             )  # the rest of the group as well; its first is not reaped yet, so the number is its own
-            os.waitpid(self.pid, 0)
-            self._status = -signal.SIGKILL
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         if self._conversation is not None:
             self._loop.remove_reader(self._err)
             self._hang_up()
+        self._listen()
         os.close(self._out)
         os.close(self._err)
+        self._closed = True
 
     def _hang_up(self) -> None:
         if self._conversation is not None and self._talk is not None:

@@ -1,0 +1,181 @@
+"""Repositories on the disk, and how git is started for one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keyturn.actions.env import Undelivered
+from keyturn.actions.git_access import GitLimits
+from keyturn.adapters.commands import CommandCourier, CommandPolicy
+from keyturn.adapters.git import Git, _quoted
+from keyturn.core.gitcmd import FETCH, PUSH
+from keyturn.core.push import Change
+from keyturn.store.interface import Outgoing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+APP = str(uuid.UUID(int=5))
+NONE = "0" * 40
+
+
+@pytest.fixture
+def git(tmp_path: Path) -> Git:
+    return Git(tmp_path / 'a folder with "quotes" and a \\', GitLimits(push_bytes=12345))
+
+
+def files(folder: Path) -> set[str]:
+    """What is there, by name, but what is the server's own."""
+    return {entry.name for entry in folder.iterdir()} - {".keyturn"}
+
+
+def test_a_repository_is_made_once_whole_and_removed_whole(git: Git) -> None:
+    git.make(APP)
+    path = git.path(APP)
+    (path / "HEAD").write_text("ref: refs/heads/other\n")
+    git.make(APP)
+    assert (path / "HEAD").read_text() == "ref: refs/heads/other\n"
+    assert files(path.parent) == {f"{APP}.git"}
+    done = subprocess.run(["git", "--git-dir", str(path), "fsck"], capture_output=True, check=False)
+    assert done.returncode == 0
+    assert git.size(APP) > 0
+    git.remove(APP)
+    git.remove(APP)
+    assert files(path.parent) == set()
+    assert git.size(APP) == 0
+
+
+def test_what_an_interrupted_making_or_removing_left_is_cleared_at_the_start(git: Git) -> None:
+    root = git.path(APP).parent
+    git.make(APP)
+    for name in (".trash-1", ".new-2"):
+        (root / name / "objects").mkdir(parents=True)
+    git.clear_trash()
+    assert files(root) == {f"{APP}.git"}
+
+
+@pytest.mark.parametrize("identity", ["", "..", "../x", "app", APP + "/../x", "--help", APP + "\n.git"])
+def test_only_an_id_becomes_a_path(git: Git, identity: str) -> None:
+    with pytest.raises(ValueError, match="UUID"):
+        git.make(identity)
+
+
+@pytest.mark.parametrize("text", ["plain", 'a "b" c', "back\\slash", "semi;hash#", " spaces ", "new\nline"])
+def test_a_setting_is_read_by_git_as_it_was(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config"
+    file.write_text(f"[a]\n\tb = {_quoted(text)}\n")
+    done = subprocess.run(["git", "config", "-z", "-f", str(file), "a.b"], capture_output=True, text=True, check=True)
+    assert done.stdout == text + "\0"
+
+
+def test_git_is_started_with_nothing_of_ours(git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYTURN_WEBHOOK_SECRET", "whsec_secret")
+    git.make(APP)
+    assert not any("secret" in value for value in git._env.values())
+
+    async def advertised() -> bytes:
+        process = git.start(FETCH, APP, version=2, stateless=True, advertise=True)
+        told = b""
+        while chunk := await process.read():
+            told += chunk
+        assert await process.wait() == 0
+        await process.finish()
+        return told
+
+    assert asyncio.run(advertised()).startswith(b"000eversion 2\n")
+
+
+def test_a_push_without_hooks_does_not_start(git: Git) -> None:
+    git.make(APP)
+
+    async def start() -> None:
+        with pytest.raises(PermissionError, match="hooks"):
+            git.start(PUSH, APP)
+        with pytest.raises(FileNotFoundError):
+            git.start(FETCH, str(uuid.UUID(int=6)))
+
+    asyncio.run(start())
+
+
+def test_a_process_that_is_stopped_is_gone_with_all_it_started(git: Git) -> None:
+    git.make(APP)
+
+    async def stopped() -> int:
+        process = git.start(FETCH, APP, stateless=True)
+        await process.finish()
+        return process.pid
+
+    pid = asyncio.run(stopped())
+    with pytest.raises(ProcessLookupError):
+        os.killpg(pid, 0)
+
+
+def test_noted_pushes_are_found_after_a_while_and_struck_once(git: Git) -> None:
+    now = datetime.now(UTC)
+    key = git.note({"app": APP})
+    assert git.noted(now - timedelta(minutes=5)) == []
+    assert git.noted(now + timedelta(minutes=5)) == [(key, {"app": APP})]
+    assert [git.strike(key), git.strike(key)] == [True, False]
+    assert git.noted(now + timedelta(minutes=5)) == []
+
+
+def test_which_changes_came_about(git: Git) -> None:
+    git.make(APP)
+    path = str(git.path(APP))
+    tree = (
+        subprocess.run(["git", "--git-dir", path, "mktree"], input=b"", capture_output=True, check=True)
+        .stdout.decode()
+        .strip()
+    )
+    made = subprocess.run(
+        ["git", "--git-dir", path, "-c", "user.name=a", "-c", "user.email=a@b", "commit-tree", tree, "-m", "x"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    subprocess.run(["git", "--git-dir", path, "update-ref", "refs/heads/a", made], check=True)
+    there, gone = Change(NONE, made, "refs/heads/a"), Change(made, NONE, "refs/heads/b")
+    assert git.happened(APP, [there, gone, Change(NONE, made, "refs/heads/b"), Change(made, NONE, "refs/heads/a")]) == [
+        there,
+        gone,
+    ]
+    assert git.count_refs(APP) == 1
+    git.gc(APP)
+    assert git.count_refs(APP) == 1
+    assert git.happened(str(uuid.UUID(int=6)), [there]) == []
+
+
+def rule(code: str, seconds: float = 30) -> str | None:
+    """What a rule of the operator's says."""
+    return CommandPolicy([sys.executable, "-c", code], seconds).refusal({"app": {"name": "x"}})
+
+
+def test_a_rule_allows_by_status_0_alone_and_refuses_in_its_own_words() -> None:
+    assert rule("import json, sys; assert json.load(sys.stdin)['app']['name'] == 'x'") is None
+    assert rule("print('not on Fridays'); raise SystemExit(3)") == "not on Fridays"
+    assert rule("raise SystemExit(3)") == "The server's rule for pushes refused this one, and did not say why."
+    assert rule("import time; time.sleep(60)", 0.3) == (
+        "The server's rule for pushes gave no answer within 0.3 seconds. Try again."
+    )
+    missing = CommandPolicy(["/nowhere/rule"]).refusal({})
+    assert missing == "The server's rule for pushes cannot be asked: No such file or directory. Tell its operator."
+
+
+def test_a_command_that_fails_is_told_again_by_the_outbox() -> None:
+    now = datetime.now(UTC)
+    item = Outgoing("7", "command", "", "git.push", json.dumps({"type": "git.push"}), now)
+    code = "import json, sys; assert json.load(sys.stdin) == {'id': '7', 'type': 'git.push'}"
+    CommandCourier([sys.executable, "-c", code]).send(item, now)
+    with pytest.raises(Undelivered, match="ended with status 4: oh"):
+        CommandCourier([sys.executable, "-c", "print('oh'); raise SystemExit(4)"]).send(item, now)
+    with pytest.raises(Undelivered, match="longer than"):
+        CommandCourier([sys.executable, "-c", "import time; time.sleep(60)"], 0.3).send(item, now)
+    with pytest.raises(Undelivered, match="cannot be started"):
+        CommandCourier(["/nowhere/rule"]).send(item, now)

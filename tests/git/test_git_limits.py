@@ -1,0 +1,161 @@
+"""Time, memory, disk and slow clients: what one fetch or push may take from the others."""
+
+from __future__ import annotations
+
+import os
+import random
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.conftest import Server
+from tests.support.gits import Checkout, checkout, gits, pusher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.gits import Pusher
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Checkout:
+    return checkout(tmp_path / "work")
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with little time and few processes, whose rule never comes to an end."""
+    rule = shlex.join([sys.executable, "-c", "import time; time.sleep(600)"])
+    folder = tmp_path_factory.mktemp("hasty") / "server"
+    running = Server(folder, "--git-seconds", "3", "--git-processes", "4", "--pre-receive", rule)
+    yield running
+    running.stop()
+
+
+def test_a_push_that_takes_too_long_is_told_and_changes_nothing(hasty: Server, work: Checkout) -> None:
+    ada = pusher(hasty)
+    done = work.git("push", ada.url(), "main", check=False)
+    assert done.code != 0
+    assert "git had no more than 3 seconds for this" in done.err, done.err
+    assert ada.refs() == {}
+    ada.fsck()
+
+
+def slow_fetch(ada: Pusher) -> socket.socket:
+    """A fetch whose request never ends."""
+    line = socket.create_connection(("localhost", ada.server.port))
+    line.sendall(
+        f"POST /{ada.app.name}.git/git-upload-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ada.token}\r\n"
+        f"Content-Type: application/x-git-upload-pack-request\r\nContent-Length: 900\r\n\r\n0014".encode()
+    )
+    return line
+
+
+def test_slow_clients_of_one_account_do_not_keep_another_from_fetching(hasty: Server, work: Checkout) -> None:
+    ada, bob = pusher(hasty), pusher(hasty)
+    lines = [slow_fetch(ada) for _ in range(8)]
+    try:
+        done = work.git("ls-remote", bob.url())
+        assert done.out == ""
+    finally:
+        for line in lines:
+            line.close()
+
+
+def memory(pid: int) -> int:
+    """The most bytes that a process ever had in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def memory_below(pid: int) -> list[int]:
+    """Of its children, and theirs."""
+    found = []
+    try:
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found += [memory(int(child)), *memory_below(int(child))]
+    except (OSError, IndexError):  # one has just ended
+        pass
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_a_repository_of_200_mb_takes_no_memory_of_the_server(tmp_path: Path) -> None:
+    running = Server(tmp_path / "server")
+    try:
+        ada, work = pusher(running), checkout(tmp_path / "work")
+        noise = random.Random(1)
+        for number in range(25):
+            (work.folder / f"noise{number}").write_bytes(noise.randbytes(8 << 20))
+        work.git("add", ".")
+        work.git("-c", "core.compression=0", "commit", "-q", "-m", "noise")
+        work.git("ls-remote", ada.url())
+        before = memory(running.process.pid)
+        children: list[int] = []
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not stop.wait(0.05):
+                children.extend(memory_below(running.process.pid))
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        work.git("-c", "core.compression=0", "-c", "pack.window=0", "push", "-q", ada.url(), "main")
+        after_push = memory(running.process.pid)
+        work.git("-c", "core.compression=0", "clone", "-q", "--bare", ada.url(), str(tmp_path / "copy"))
+        stop.set()
+        watching.join()
+        after = memory(running.process.pid)
+        size = sum(file.stat().st_size for file in ada.repository.rglob("*") if file.is_file())
+        print(
+            f"{size / 1e6:.0f} MB: server {before / 1e6:.0f} MB before, {after_push / 1e6:.0f} after the push, "
+            f"{after / 1e6:.0f} after the clone; the largest git {max(children, default=0) / 1e6:.0f} MB"
+        )
+        assert size > 200e6
+        assert after - before < 24e6
+        assert Checkout(tmp_path / "copy").head() == work.head()
+    finally:
+        running.stop()
+
+
+def mounted(folder: Path, size: str) -> bool:
+    """Whether a small file system of its own could be put there."""
+    folder.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(folder)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_a_full_disk_is_told_and_nothing_is_broken(tmp_path: Path, work: Checkout) -> None:
+    running = Server(tmp_path / "server")
+    running.stop()
+    repositories = running.data / "repositories"
+    for left in (repositories / ".keyturn").rglob("*"):
+        assert left.exists()
+    repositories.rename(tmp_path / "before")
+    if not mounted(repositories, "4m"):
+        pytest.skip("file systems cannot be mounted here")
+    try:
+        running.start()
+        ada = pusher(running)
+        work.git("push", "-q", ada.url(), "main")
+        before = ada.refs()
+        (work.folder / "noise").write_bytes(os.urandom(9_000_000))
+        work.git("add", "noise")
+        work.git("commit", "-q", "-m", "noise")
+        done = work.git("push", ada.url(), "main", check=False)
+        assert done.code == 1
+        assert "No space left on device" in done.err, done.err
+        assert ada.refs() == before
+        ada.fsck()
+        work.git("reset", "-q", "--hard", "HEAD~1")
+        head = work.commit("small")
+        work.git("push", "-q", ada.url(), "main")
+        assert ada.refs() == {"refs/heads/main": head}
+        running.stop()
+    finally:
+        subprocess.run(["umount", "-l", str(repositories)], check=False, env=gits())
