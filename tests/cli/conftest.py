@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import secrets
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Protocol
 
 import pexpect
 import pytest
+from tests.support.gits import gits
 
 from keyturn.client import netrc
 from keyturn.client.transport import Transport, basic
@@ -86,3 +90,31 @@ def stored(keyturn: Cli) -> Callable[[], str]:
         return done.out.strip()
 
     return read
+
+
+def unused() -> str:
+    """A name that no app has."""
+    return f"app-{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Git, in an empty repository in which the commands run."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, env=gits(), check=True)
+        return done.stdout.strip()
+
+    git("init", "-q")
+    return git
+
+
+@pytest.fixture
+def app(logged_in: Cli, repository: Callable[..., str]) -> str:
+    """A new app, and the folder of a repository without remotes."""
+    done = logged_in("apps:create", unused(), "--no-remote", "--json")
+    assert done.code == 0, done
+    return str(json.loads(done.out)["name"])

@@ -7,7 +7,6 @@ from urllib.parse import quote
 from keyturn.cli import app_named, say
 from keyturn.cli.asking import Server
 from keyturn.cli.options import Parser, names
-from keyturn.client.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,11 +22,7 @@ def show_all(words: Sequence[str]) -> int:
     options = _parse(_of_an_app("access", "List who may do what with an app.", "print as JSON"), words)
     with Server(options.host) as server:
         name = app_named.chosen(options, server.host)
-        try:
-            items = server.ask_all(app_named.path(name, "collaborators"))
-        except NotFound as missing:
-            missing.next = missing.next or "keyturn apps"
-            raise
+        items = app_named.ask_all(server, name, "collaborators")
     if options.json:
         say.data_json(items)
     else:
@@ -51,7 +46,7 @@ def add(words: Sequence[str]) -> int:
         server.require_login()
         name = app_named.chosen(options, server.host)
         with say.doing(f"Adding {options.email} access to the app {name}"):
-            item = server.ask("POST", app_named.path(name, "collaborators"), body)
+            item = app_named.ask(server, "POST", name, "collaborators", body=body)
     _done(item, options)
     return 0
 
@@ -66,7 +61,9 @@ def update(words: Sequence[str]) -> int:
         server.require_login()
         name = app_named.chosen(options, server.host)
         with say.doing(f"Updating {options.email} in the app {name}"):
-            item = server.ask("PATCH", _path(name, options.email), {"permissions": options.permissions})
+            item = app_named.ask(
+                server, "PATCH", name, "collaborators", _named(options.email), body={"permissions": options.permissions}
+            )
     _done(item, options)
     return 0
 
@@ -82,7 +79,7 @@ def remove(words: Sequence[str]) -> int:
         server.require_login()
         name = app_named.chosen(options, server.host)
         with say.doing(f"Removing {options.email} access from the app {name}"):
-            item = server.ask("DELETE", _path(name, options.email))
+            item = app_named.ask(server, "DELETE", name, "collaborators", _named(options.email))
     if options.json:
         say.data_json(item)
     return 0
@@ -100,8 +97,8 @@ def _parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _path(name: str, email: str) -> str:
-    return app_named.path(name, "collaborators", quote(email, safe="~"))
+def _named(email: str) -> str:
+    return quote(email, safe="~")
 
 
 def _done(item: Mapping[str, Any], options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Which app a command is about: named by ``-a``, by HEROKU_APP, or by a git remote of the folder that one is in."""
+"""Which app a command is about: named by ``-a``, by ``-r``, by HEROKU_APP, or by a git remote of the folder that one is in."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from urllib.parse import quote
 
 from keyturn.cli.failures import UsageError
 from keyturn.cli.git_helpers import git_url
+from keyturn.client.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from typing import Final
+    from collections.abc import Mapping
+    from typing import Any, Final
 
+    from keyturn.cli.asking import Server
     from keyturn.cli.options import Parser
     from keyturn.client.hosts import Host
 
@@ -22,6 +25,8 @@ VARIABLE: Final = "HEROKU_APP"
 REMOTE: Final = "keyturn"
 """What ``git:remote`` calls ours, unless told otherwise."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 def add_options(parser: Parser) -> None:
@@ -33,11 +38,10 @@ def add_options(parser: Parser) -> None:
 
 
 def chosen(options: argparse.Namespace, host: Host) -> str:
-    """The app's name. Raises UsageError when nothing names one, or when remotes name several."""
-    named = options.app or os.environ.get(VARIABLE, "").strip()
-    if named:
-        return checked(named)
-    found = remotes(host)
+    """The app's name, or its id. Raises UsageError when nothing names one, or when remotes name several."""
+    if options.app:
+        return checked(options.app, or_id=True)
+    found = {name: app for name, (app, _) in remotes(host).items()}
     if options.remote:
         if options.remote not in found:
             raise UsageError(
@@ -45,6 +49,9 @@ def chosen(options: argparse.Namespace, host: Host) -> str:
                 f"keyturn git:remote -a APP -r {options.remote}",
             )
         return found[options.remote]
+    named = os.environ.get(VARIABLE, "").strip()
+    if named:
+        return checked(named, or_id=True)
     names = sorted(set(found.values()))
     if not names:
         raise UsageError("no app is named, and no git remote here leads to one", f"keyturn {options.command} -a APP")
@@ -55,13 +62,35 @@ def chosen(options: argparse.Namespace, host: Host) -> str:
     return names[0]
 
 
-def checked(name: str) -> str:
+def checked(name: str, *, or_id: bool = False) -> str:
     """The name, when it can be one: it goes into paths and into git's words. Raises UsageError."""
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) and not (or_id and _ID.fullmatch(name)):
         raise UsageError(
             f"{name[:40]!r} is no app's name: 3 to 30 small letters, digits and dashes, a letter first", "keyturn apps"
         )
     return name
+
+
+def ask(server: Server, method: str, name: str, *more: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A request about the app. Raises NotFound with what to do about it."""
+    try:
+        return server.ask(method, path(name, *more), body)
+    except NotFound as missing:
+        raise _with_next(missing, name) from None
+
+
+def ask_all(server: Server, name: str, *more: str) -> list[dict[str, Any]]:
+    """All items of one of the app's lists. Raises NotFound with what to do about it."""
+    try:
+        return server.ask_all(path(name, *more))
+    except NotFound as missing:
+        raise _with_next(missing, name) from None
+
+
+def _with_next(missing: NotFound, name: str) -> NotFound:
+    of_app = missing.resource != "collaborator"
+    missing.next = missing.next or ("keyturn apps" if of_app else f"keyturn access -a {name}")
+    return missing
 
 
 def path(name: str, *more: str) -> str:
@@ -69,8 +98,10 @@ def path(name: str, *more: str) -> str:
     return "/".join(["/apps", quote(name, safe=""), *more])
 
 
-def remotes(host: Host) -> dict[str, str]:
-    """Git remotes of this folder that lead to apps of the host, by name, over HTTP or SSH; none without git."""
+def remotes(host: Host) -> dict[str, tuple[str, str]]:
+    """Git remotes of this folder that lead to apps of the host, over HTTP or SSH: by name, the app and the URL; none without
+    git.
+    """
     command = ["git", "config", "--null", "--get-regexp", r"^remote\..*\.url$"]
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=10)
@@ -81,24 +112,28 @@ def remotes(host: Host) -> dict[str, str]:
         key, _, url = setting.partition("\n")
         app = app_of(url, host)
         if key and app:
-            found[key.removeprefix("remote.").removesuffix(".url")] = app
+            found[key.removeprefix("remote.").removesuffix(".url")] = app, url
     return found
 
 
 def app_of(url: str, host: Host) -> str | None:
-    """The app that a remote's URL leads to, where it is one of the host."""
+    """The app that a remote's URL leads to, where it is one of the host: the very origin over HTTP, its name over SSH."""
     from urllib.parse import urlsplit
 
+    origins = {git_url(host), host.api_url}
+    names = {urlsplit(origin).hostname for origin in origins}
     scp = re.fullmatch(r"git@([^:/]+):/?([^/]+?)(?:\.git)?/?", url)
     if scp:
-        there, name = scp[1], scp[2]
+        ours, name = scp[1].lower() in names, scp[2]
     else:
         try:
             parts = urlsplit(url)
-            there, name = parts.hostname or "", parts.path.strip("/").removesuffix(".git")
+            there, port = parts.hostname or "", parts.port
         except ValueError:
             return None
-        if parts.scheme not in ("http", "https", "ssh"):
-            return None
-    ours = {urlsplit(git_url(host)).hostname, host.name, host.name.removeprefix("api.")}
-    return name if there.lower() in ours and _NAME.fullmatch(name) else None
+        name = parts.path.strip("/").removesuffix(".git")
+        shown = f"[{there}]" if ":" in there else there
+        if port is not None and port != _PORTS.get(parts.scheme):
+            shown += f":{port}"
+        ours = there in names if parts.scheme == "ssh" else f"{parts.scheme}://{shown}" in origins
+    return name if ours and _NAME.fullmatch(name) else None

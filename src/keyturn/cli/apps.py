@@ -8,14 +8,12 @@ from keyturn.cli import app_named, say
 from keyturn.cli.asking import Server
 from keyturn.cli.failures import Cancelled, UsageError
 from keyturn.cli.options import Parser
-from keyturn.client.errors import NotFound
+from keyturn.client.errors import Invalid, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
-
-    from keyturn.client.errors import KeyturnError
 
 
 def show_all(words: Sequence[str]) -> int:
@@ -63,8 +61,13 @@ def create(words: Sequence[str]) -> int:
     asked = {"name": app_named.checked(options.name)} if options.name else {}
     with Server(options.host) as server:
         server.require_login()
-        with say.doing(f"Creating {options.name or 'an app'}"):
-            made = server.ask("POST", "/apps", asked)
+        try:
+            with say.doing(f"Creating {options.name or 'an app'}"):
+                made = server.ask("POST", "/apps", asked)
+        except Invalid as refused:
+            if refused.field == "name" and options.name:
+                refused.next = refused.next or "keyturn apps:create ANOTHERNAME"
+            raise
     from keyturn.cli import git_remote
 
     added = None if options.no_remote else git_remote.offer(server.host, str(made.get("name")), options.remote)
@@ -88,11 +91,8 @@ def info(words: Sequence[str]) -> int:
     options.app, options.command = options.app or options.name, "apps:info"
     with Server(options.host) as server:
         name = app_named.chosen(options, server.host)
-        try:
-            item = server.ask("GET", app_named.path(name))
-            members = server.ask_all(app_named.path(name, "collaborators"))
-        except NotFound as missing:
-            raise _told(missing) from None
+        item = app_named.ask(server, "GET", name)
+        members = app_named.ask_all(server, name, "collaborators")
     if options.json:
         say.data_json(item | {"collaborators": members})
     else:
@@ -113,16 +113,14 @@ def rename(words: Sequence[str]) -> int:
     with Server(options.host) as server:
         server.require_login()
         name = app_named.chosen(options, server.host)
-        try:
-            with say.doing(f"Renaming {name} to {wanted}"):
-                item = server.ask("PATCH", app_named.path(name), {"name": wanted})
-        except NotFound as missing:
-            raise _told(missing) from None
+        with say.doing(f"Renaming {name} to {wanted}"):
+            item = app_named.ask(server, "PATCH", name, body={"name": wanted})
     from keyturn.cli import git_remote
 
-    for remote, app in app_named.remotes(server.host).items():
+    for remote, (app, url) in app_named.remotes(server.host).items():
         if app == name:
-            git_remote.point(server.host, wanted, remote)
+            start, _, end = url.rpartition(name)
+            git_remote.point(remote, start + wanted + end)
             say.note(f"git remote {remote} follows")
     if options.json:
         say.data_json(item)
@@ -142,13 +140,13 @@ def destroy(words: Sequence[str]) -> int:
     with Server(options.host) as server:
         server.require_login()
         name = app_named.chosen(options, server.host)
-        try:
-            server.ask("GET", app_named.path(name))  # before anybody types its name in vain
-            _confirm(name, options.confirm)
-            with say.doing(f"Destroying {name}"):
-                item = server.ask("DELETE", app_named.path(name))
-        except NotFound as missing:
-            raise _told(missing) from None
+        name = str(app_named.ask(server, "GET", name).get("name"))  # before anybody types it in vain
+        _confirm(name, options.confirm)
+        with say.doing(f"Destroying {name}"):
+            item = app_named.ask(server, "DELETE", name)
+    for remote, (app, _) in app_named.remotes(server.host).items():
+        if app == name:
+            say.note(f"git remote {remote} leads nowhere now; to remove it: git remote remove {remote}")
     if options.json:
         say.data_json(item)
     return 0
@@ -166,11 +164,6 @@ def _confirm(name: str, given: str | None) -> None:
         given = terminal.ask(f"To go on, type {name}: ")
     if given != name:
         raise Cancelled(f"that is not {name}; nothing was destroyed", f"keyturn apps:destroy -a {name}")
-
-
-def _told(missing: KeyturnError) -> KeyturnError:
-    missing.next = missing.next or "keyturn apps"
-    return missing
 
 
 def _show(item: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> None:
@@ -243,7 +236,11 @@ def transfer(words: Sequence[str]) -> int:
         server.require_login()
         name = app_named.chosen(options, server.host)
         with say.doing(f"Offering {name} to {options.recipient}"):
-            item = server.ask("POST", "/account/app-transfers", {"app": name, "recipient": options.recipient})
+            try:
+                item = server.ask("POST", "/account/app-transfers", {"app": name, "recipient": options.recipient})
+            except NotFound as missing:
+                missing.next = missing.next or "keyturn apps"
+                raise
     if options.json:
         say.data_json(item)
     else:

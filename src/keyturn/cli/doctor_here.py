@@ -38,6 +38,7 @@ def all_checks(here: Situation) -> Iterator[Finding]:
         )  # fmt: skip
     yield from states(here)
     yield from git(here)
+    yield from own_helper(here)
 
 
 def environment(here: Situation) -> Iterator[Finding]:
@@ -165,6 +166,31 @@ def git(here: Situation) -> Iterator[Finding]:
             f"git config --global --unset-all {helper.key}" if helper.about else forget,
             notice=not helper.about,
         )  # fmt: skip
+
+
+def own_helper(here: Situation) -> Iterator[Finding]:
+    """Ours: whether git asks it, where git has to do with the server at all."""
+    from keyturn.cli import app_named
+
+    mend = "keyturn git:credentials --install"
+    program = git_helpers.own(here.host)
+    if program is not None and shutil.which(program) is None:
+        yield Finding(
+            "git-helper-gone", f"git is set up to ask {say.clean(program)} for the token, which is not there",
+            "without an answer git asks for a name and a password", mend, repair=lambda: _install(here),
+        )  # fmt: skip
+    elif program is None and here.stored is not None and app_named.remotes(here.host):
+        yield Finding(
+            "git-helper-missing", f"git is not set up to ask keyturn for the token of {git_helpers.git_url(here.host)}",
+            "when the login has ended a push fails, where keyturn would log in again", mend, notice=True,
+        )  # fmt: skip
+
+
+def _install(here: Situation) -> str:
+    from keyturn.cli import git_credentials
+
+    git_credentials.install(here.host)
+    return "set git up to ask this keyturn"
 
 
 def decryption(path: str) -> Iterator[Finding]:

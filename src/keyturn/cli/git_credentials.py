@@ -1,8 +1,8 @@
 """`keyturn git:credentials`: git asks it for the token [gitcredentials(7), git-credential(1)].
 
-It answers for its own server alone; says when the token ends, so that git does not use it after that; logs in again when
-there is nobody to wait for; and forgets a token that the server says is dead. ``--install`` sets it up, and takes helpers
-that would answer with something older out of the way for this server.
+It answers for its own server alone; says when the token ends, so that git does not use it after that; logs in again, where
+somebody sits at a terminal, instead of giving a dead one; and forgets a token that the server says is dead. ``--install``
+sets it up, and takes helpers that would answer with something older out of the way for this server.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from keyturn.cli.git_helpers import git_url
 from keyturn.cli.here import chosen_host
 from keyturn.cli.options import Parser
 from keyturn.client import credentials, state
-from keyturn.client.errors import KeyturnError, Unauthorized
+from keyturn.client.errors import KeyturnError, NotLoggedIn, Unauthorized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Final, TextIO
+    from typing import BinaryIO, Final
 
     from keyturn.client.credentials import Credential
     from keyturn.client.hosts import Host
@@ -57,23 +57,24 @@ def run(words: Sequence[str]) -> int:
     elif options.uninstall:
         uninstall(host)
     elif options.operation == "get":
-        asked = read(sys.stdin)
-        if is_about(asked, host):
+        if is_about(read(sys.stdin.buffer), host):
             _answer(host)
     elif options.operation == "erase":
-        asked = read(sys.stdin)
+        asked = read(sys.stdin.buffer)
         if is_about(asked, host):
             _erase(host, asked.get("password", ""))
     return 0  # store: the login has stored it already
 
 
-def read(lines: TextIO) -> dict[str, str]:
+def read(lines: BinaryIO) -> dict[str, str]:
     """What git says: ``key=value`` lines up to an empty one; the last of a name counts."""
     found = {}
-    for line in lines.read(_LONGEST).splitlines():
-        if not line:
+    left = _LONGEST
+    while left > 0 and (raw := lines.readline(left)):
+        left -= len(raw)
+        name, equals, value = raw.decode("utf-8", "replace").rstrip("\r\n").partition("=")
+        if not name:
             break
-        name, equals, value = line.partition("=")
         if equals:
             found[name] = value
     return found
@@ -82,21 +83,44 @@ def read(lines: TextIO) -> dict[str, str]:
 def is_about(asked: dict[str, str], host: Host) -> bool:
     """Whether git asks about this very server: scheme, name and port."""
     scheme, _, there = git_url(host).partition("://")
-    return asked.get("protocol") == scheme and asked.get("host", "").lower() == there
+    named = asked.get("host", "").lower().removesuffix(":443" if scheme == "https" else ":80")
+    return asked.get("protocol") == scheme and named == there
 
 
 def _answer(host: Host) -> None:
     found = credentials.find(host, os.environ)
-    ends = _end_of(host, found)
-    if found is None or (found.stored and ends is not None and ends <= time.time()):
-        found = _log_in(host, found)
-        if found is None:
-            return
-        ends = _end_of(host, found)
+    why = _dead(host, found)
+    if why is not None:
+        found = _log_in(host, why)
+    if found is None:
+        sys.stdout.write("quit=1\n")  # or git would ask for a name and a password, of which there are none
+        return
     lines = [f"username={found.login or USER}", f"password={found.token}"]
+    ends = _end_of(host, found)
     if ends is not None:
         lines.append(f"password_expiry_utc={ends}")
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _dead(host: Host, found: Credential | None) -> str | None:
+    """Why there is no token to give, or none that is alive. Of HEROKU_API_KEY the server says that to git itself."""
+    if found is None:
+        return f"not logged in to {host.label}"
+    if not found.stored:
+        return None
+    ends = _end_of(host, found)
+    try:
+        _check(host, found, timeout=5)
+    except (Unauthorized, NotLoggedIn) as dead:
+        return dead.message
+    except KeyturnError:  # not to be reached: then git says so
+        return "the login has expired" if ends is not None and ends <= time.time() else None
+    return None
+
+
+def _check(host: Host, found: Credential, *, timeout: float) -> None:
+    with transport(host, found.token, timeout=timeout) as asking:
+        asking.request("GET", "/account")
 
 
 def _end_of(host: Host, found: Credential | None) -> int | None:
@@ -105,22 +129,21 @@ def _end_of(host: Host, found: Credential | None) -> int | None:
     return known.expires_at if known and found and known.speaks_of(found.token) else None
 
 
-def _log_in(host: Host, old: Credential | None) -> Credential | None:
+def _log_in(host: Host, why: str) -> Credential | None:
     """A new login, when somebody sits at the terminal that git runs on; None, with a word about it, when nobody does."""
-    why = "the login has expired" if old else f"there is no login for {host.label}"
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR)
-    except OSError:
-        say.failure(why, "keyturn login")
+    terminal = _terminal()
+    if terminal is None:
+        say.failure(why, f"keyturn login --host {host.text}")
         return None
     from contextlib import redirect_stdout
 
     from keyturn.cli.login import log_in
 
-    os.dup2(terminal, 0)  # git's own question is read already
+    for stream in (0, 2):  # git's own question is read already; and what is asked must be seen
+        os.dup2(terminal, stream)
     os.close(terminal)
     sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 - for the rest of this process
-    say.warn(f"{why}; logging in again")
+    say.warn(f"{why.rstrip('.')}; logging in again")
     try:
         with redirect_stdout(sys.stderr):  # git reads what this prints
             return log_in(host)
@@ -129,14 +152,27 @@ def _log_in(host: Host, old: Credential | None) -> Credential | None:
         return None
 
 
+def _terminal() -> int | None:
+    """The terminal that git runs on, unless nobody is to be asked there."""
+    if os.name == "nt" or os.environ.get("GIT_TERMINAL_PROMPT", "").lower() in ("0", "false", "no", "off"):
+        return None
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    if os.tcgetpgrp(terminal) != os.getpgrp():  # in the background it would be stopped at the first question
+        os.close(terminal)
+        return None
+    return terminal
+
+
 def _erase(host: Host, refused: str) -> None:
     """git was refused with the token: takes it out of netrc, if it is ours, and the server says itself that it is dead."""
     found = credentials.from_netrc(host, os.environ)
     if found is None or not refused or found.token != refused:
         return
     try:
-        with transport(host, found.token, timeout=10) as asking:
-            asking.request("GET", "/account")
+        _check(host, found, timeout=10)
     except Unauthorized as dead:
         from keyturn.cli.logout import forget
 
@@ -149,10 +185,18 @@ def _erase(host: Host, refused: str) -> None:
 def install(host: Host) -> None:
     """Sets git up for the server: first an empty helper, which resets those that are set for all servers."""
     key = f"credential.{git_url(host)}.helper"
-    command = f"!keyturn git:credentials --host {shlex.quote(host.text)}"
+    command = f"!{shlex.quote(_program())} git:credentials --host {shlex.quote(host.text)}"
     _git("config", "--global", "--replace-all", key, "")
     _git("config", "--global", "--add", key, command)
     say.note(f"git asks keyturn for the token of {git_url(host)} from now on")
+
+
+def _program() -> str:
+    """This very program, wherever git will be run from."""
+    import shutil
+
+    here = shutil.which(sys.argv[0]) if os.path.basename(sys.argv[0]).startswith("keyturn") else None
+    return os.path.abspath(here).replace(os.sep, "/") if here else "keyturn"
 
 
 def uninstall(host: Host) -> None:

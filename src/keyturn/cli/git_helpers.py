@@ -6,6 +6,8 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from keyturn.client.hosts import Host
 
 
@@ -25,6 +27,33 @@ def git_url(host: Host) -> str:
 
 def configured(host: Host) -> list[Helper]:
     """Those that git asks about the host, but ours, in its order; none without git."""
+    found: list[Helper] = []
+    for key, about, value in _settings(host):
+        if not value:
+            found = []  # an empty one resets the list (gitcredentials)
+        elif "keyturn" not in value:
+            found.append(Helper(key, about, _named(value)))
+    return found
+
+
+def own(host: Host) -> str | None:
+    """The program of ours that git asks about the host, as it is set up; None: none is."""
+    import shlex
+
+    found = None
+    for _, _, value in _settings(host):
+        if not value:
+            found = None
+        elif "keyturn" in value and "git:credentials" in value:
+            try:
+                found = (shlex.split(value.removeprefix("!")) or [""])[0]
+            except ValueError:
+                found = ""
+    return found
+
+
+def _settings(host: Host) -> Iterator[tuple[str, str, str]]:
+    """Key, URL and value of each setting of a helper that is about the host."""
     import subprocess
     from urllib.parse import urlsplit
 
@@ -32,19 +61,13 @@ def configured(host: Host) -> list[Helper]:
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=10, env=os.environ)
     except (OSError, subprocess.TimeoutExpired):
-        return []
-    found: list[Helper] = []
+        return
     wanted = urlsplit(git_url(host)).netloc
     for setting in done.stdout.decode("utf-8", "replace").split("\0"):
         key, _, value = setting.partition("\n")
         about = key.removeprefix("credential").removesuffix("helper").strip(".")
-        if not key or (about and not _is(about, wanted)):
-            continue
-        if not value:
-            found = []  # an empty one resets the list (gitcredentials)
-        elif "keyturn" not in value:
-            found.append(Helper(key, about, _named(value)))
-    return found
+        if key and (not about or _is(about, wanted)):
+            yield key, about, value
 
 
 def _is(url: str, netloc: str) -> bool:

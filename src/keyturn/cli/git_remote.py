@@ -9,7 +9,7 @@ from keyturn.cli import app_named, say
 from keyturn.cli.asking import Server
 from keyturn.cli.git_helpers import git_url
 from keyturn.cli.options import Parser
-from keyturn.client.errors import KeyturnError, NotFound
+from keyturn.client.errors import KeyturnError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ def remote(words: Sequence[str]) -> int:
     name = options.remote or app_named.REMOTE
     _inside_a_repository()
     with Server(options.host) as server:
-        app = app_named.checked(options.app) if options.app else app_named.chosen(options, server.host)
-        _exists(server, app)
-    point(server.host, app, name, ssh=_ssh_port(options))
-    say.data(f"set git remote {name} to {url_of(server.host, app, ssh=_ssh_port(options))}")
+        app = _exists(server, app_named.chosen(options, server.host))
+    url = url_of(server.host, app, ssh=_ssh_port(options))
+    point(name, url)
+    say.data(f"set git remote {name} to {url}")
     return 0
 
 
@@ -43,8 +43,7 @@ def clone(words: Sequence[str]) -> int:
     options = parser.parse(words)
     options.command = "git:clone"
     with Server(options.host) as server:
-        app = app_named.checked(options.app) if options.app else app_named.chosen(options, server.host)
-        _exists(server, app)
+        app = _exists(server, app_named.chosen(options, server.host))
     url, name = url_of(server.host, app, ssh=_ssh_port(options)), options.remote or app_named.REMOTE
     sys.stdout.flush()
     done = subprocess.run(["git", "clone", "-o", name, "--", url, options.folder or app], check=False)
@@ -67,38 +66,39 @@ def _ssh_port(options: argparse.Namespace) -> int | None:
     return options.ssh_port or 22
 
 
-def _exists(server: Server, app: str) -> None:
-    try:
-        server.ask("GET", app_named.path(app))
-    except NotFound as missing:
-        missing.next = missing.next or "keyturn apps"
-        raise
+def _exists(server: Server, app: str) -> str:
+    """Its name."""
+    return app_named.checked(str(app_named.ask(server, "GET", app).get("name")))
 
 
 def url_of(host: Host, app: str, *, ssh: int | None = None) -> str:
     """Where git finds the app: over HTTP, or over SSH at that port."""
     if ssh is None:
         return f"{git_url(host)}/{app}.git"
-    name = host.machines[-1] if "://" not in host.text else host.name
-    name = name.rpartition(":")[0] if name.count(":") == 1 else name
+    name = host.name if "://" in host.text else host.machines[-1]
     shown = f"[{name}]" if ":" in name else name
     return f"ssh://git@{shown}{'' if ssh == 22 else f':{ssh}'}/{app}.git"
 
 
-def point(host: Host, app: str, name: str, *, ssh: int | None = None) -> None:
+def point(name: str, url: str) -> None:
     """Adds the remote, or points the one of that name there. Raises KeyturnError with what git said."""
-    url = url_of(host, app, ssh=ssh)
-    known = _git("remote").stdout.split()
-    done = _git("remote", "set-url", name, url) if name in known else _git("remote", "add", "--", name, url)
+    if name.startswith("-"):  # git would take it, and then for an option wherever it is named
+        raise KeyturnError(f"{name!r} is not a valid remote name", "git remote -v")
+    known = name in _git("remote").stdout.split()
+    done = _git("remote", "set-url" if known else "add", "--", name, url)
     if done.returncode:
         raise KeyturnError(f"git: {say.clean(done.stderr.strip() or 'it failed')}", "git remote -v")
 
 
 def offer(host: Host, app: str, name: str) -> str | None:
     """Adds the remote where that is plainly right: in a repository that has none of the name. What it is called, or None."""
-    if _git("rev-parse", "--git-dir").returncode or name in _git("remote").stdout.split():
+    try:
+        if _git("rev-parse", "--git-dir").returncode or name in _git("remote").stdout.split():
+            return None
+        point(name, url_of(host, app))
+    except KeyturnError as wrong:  # the app is made all the same
+        say.warn(wrong.message)
         return None
-    point(host, app, name)
     return name
 
 
