@@ -86,7 +86,7 @@ def _print_key(asked: argparse.Namespace) -> int:
         ):
             if value is not None:
                 words += [flag, str(value.resolve()) if isinstance(value, Path) else value]
-        line = shlex.join(words).replace("\\", "\\\\").replace('"', '\\"')
+        line = shlex.join(words).replace('"', '\\"')  # as sshd reads it: other backslashes stand for themselves
         print(f'restrict,command="{line}" {asked.type} {base64.b64encode(blob).decode()}')
     return 0
 

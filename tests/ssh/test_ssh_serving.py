@@ -1,0 +1,132 @@
+"""The server process: its flags, its host keys, its workers, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.conftest import BIN, Server, environment, run
+from tests.support.gits import Checkout, checkout, gits
+from tests.support.raw_ssh import Raw
+from tests.support.sshs import port_of, ssh_pusher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def serve(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Starts a server that ought not to start."""
+    folder.mkdir(exist_ok=True)
+    return subprocess.run(
+        [str(BIN / "keyturn"), "serve", "--data", str(folder / "data"), "--port", "0", *words],
+        env=environment(folder), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_without_the_flag_there_is_no_ssh(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.stop()
+    assert "SSH" not in server.log()
+    assert not (server.data / "ssh").exists()
+
+
+def test_where_ssh_is_stands_before_the_line_that_says_ready(ssh_server: Server) -> None:
+    lines = ssh_server.log().splitlines()
+    assert lines[-2:] == [
+        f"git over SSH is at ssh://git@localhost:{port_of(ssh_server)}",
+        f"keyturn is ready at {ssh_server.url}",
+    ]
+
+
+def test_a_port_that_is_taken_is_named_with_the_flag(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = serve(tmp_path, "--ssh-port", str(port), "--ssh-bind", "127.0.0.1")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"keyturn serve: cannot listen on 127.0.0.1 port {port}: Address already in use; choose another with --ssh-port "
+        "or --ssh-bind\n"
+    )
+
+
+@pytest.mark.parametrize("what", ["readable", "garbage", "a pipe", "another type", "encrypted"])
+def test_a_host_key_that_cannot_be_used_stops_the_start_and_says_what_to_do(tmp_path: Path, what: str) -> None:
+    folder = tmp_path / "data" / "ssh"
+    folder.mkdir(parents=True, mode=0o700)
+    file = folder / "host_ed25519"
+    kind = "ecdsa" if what == "another type" else "ed25519"
+    secret = "secret" if what == "encrypted" else ""
+    run(["ssh-keygen", "-q", "-t", kind, "-N", secret, "-f", str(file)], None, gits())
+    before = file.read_bytes()
+    expected = {
+        "readable": "others can read this key",
+        "garbage": "no private key",
+        "a pipe": "no file",
+        "another type": "the key is of type ecdsa-sha2-nistp256, not ssh-ed25519",
+        "encrypted": "the key is encrypted",
+    }
+    if what == "readable":
+        file.chmod(0o640)
+    elif what == "garbage":
+        file.write_text("x")
+    elif what == "a pipe":
+        file.unlink()
+        os.mkfifo(file, 0o600)
+    done = serve(tmp_path, "--ssh-port", "0")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"keyturn serve: {file}: {expected[what]}"), done.stderr
+    if what in ("readable", "another type", "encrypted"):
+        assert file.read_bytes() == before
+
+
+def test_a_key_of_the_operators_own_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "ssh"
+    folder.mkdir(parents=True, mode=0o700)
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "host_ed25519")], None, gits())
+    public = (folder / "host_ed25519.pub").read_text().split()[1]
+    server = Server(tmp_path, "--ssh-port", "0")
+    found = run(["ssh-keyscan", "-t", "ed25519", "-p", str(port_of(server)), "127.0.0.1"], None, gits()).out
+    server.stop()
+    assert public in found
+
+
+def test_several_workers_take_turns_on_the_port_and_stop_with_connections_open(tmp_path: Path) -> None:
+    server = Server(tmp_path / "server", "--ssh-port", "0", "--workers", "2")
+    ada = ssh_pusher(server, tmp_path / "keys")
+    work = checkout(tmp_path / "work")
+    work.more |= ada.git()
+    for number in range(6):
+        work.git("push", "-q", ada.url, f"main:refs/heads/b{number}")
+    assert len(ada.who.refs()) == 6
+
+    async def with_connections_open() -> None:
+        opened = [await Raw.to(ada.port) for _ in range(6)]
+        await asyncio.to_thread(server.stop)
+        for raw in opened:
+            assert await raw.answer() == 0
+            raw.abort()
+
+    asyncio.run(with_connections_open())
+
+
+def test_stopping_during_a_push_leaves_the_repository_as_it_was(tmp_path: Path) -> None:
+    server = Server(tmp_path / "server", "--ssh-port", "0")
+    ada = ssh_pusher(server, tmp_path / "keys")
+    work = checkout(tmp_path / "work")
+    slow = "#!/bin/sh\ncat >/dev/null\nkill -TERM $0_pid\n"  # the client's hook stops the server before it sends a byte
+    hook = work.folder / ".git" / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(slow.replace("$0_pid", str(server.process.pid)) + "sleep 2\n")
+    hook.chmod(0o700)
+    work.more |= ada.git()
+    done = Checkout(work.folder, work.more).git("push", ada.url, "main", check=False)
+    server.stop()
+    refs = ada.who.refs()
+    assert (done.code == 0) == (refs != {}), done
+    ada.who.fsck()
