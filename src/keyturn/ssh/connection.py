@@ -69,6 +69,9 @@ def options(face: SshFace, keys: list[asyncssh.SSHKey]) -> asyncssh.SSHServerCon
         line_editor=False, encoding=None, window=WINDOW,
         login_timeout=face.limits.grace, keepalive_interval=face.limits.alive, keepalive_count_max=3,
     )  # fmt: skip
+    # Dropbear sends its half of an exchange of keys before it knows which; this says that both of us judge alike whether it
+    # guessed right: by what is chosen [RFC 4253 7.1 says by what each side likes best, and asyncssh does otherwise].
+    made.kex_algs = [*made.kex_algs, b"kexguess2@matt.ucc.asn.au"]
     # A key object remembers how it is to sign, for all connections: so each way of signing has one of its own.
     by_name = {name: key for key in keys for name in asyncssh.load_keypairs([key])[0].host_key_algorithms}
     made.server_host_keys.clear()

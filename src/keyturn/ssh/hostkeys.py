@@ -68,9 +68,11 @@ def _read(file: Path, kind: str) -> asyncssh.SSHKey:
         raise BadHostKey(f"{file}: cannot be read: {fault.strerror}") from None
     try:
         key = asyncssh.import_private_key(text)
-    except asyncssh.KeyEncryptionError:
-        raise BadHostKey(f"{file}: the key is encrypted; the server needs one without a passphrase") from None
-    except asyncssh.KeyImportError:
+    except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as wrong:
+        if "passphrase" in str(wrong).lower():
+            raise BadHostKey(
+                f"{file}: the key is encrypted; the server needs it without a passphrase: ssh-keygen -p -f {file}"
+            ) from None
         raise BadHostKey(f"{file}: no private key; {again}") from None
     if key.get_algorithm() != kind:
         raise BadHostKey(f"{file}: the key is of type {key.get_algorithm()}, not {kind}; {again}")

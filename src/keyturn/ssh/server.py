@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 import asyncssh
@@ -23,6 +24,8 @@ log = logging.getLogger("keyturn.ssh")
 
 LOOK_EVERY: Final = 5.0
 """Seconds between two looks for idle connections."""
+LAST_WORDS: Final = 2.0
+"""Seconds in which clients whose work is done at the server's end may go by themselves."""
 TOO_MANY: Final = b"Too many connections; try again in a minute.\r\n"
 """A line before the server names itself, which clients may show [RFC 4253 4.2]."""
 
@@ -40,6 +43,7 @@ class SshServer:
         self._places: Counter[str] = Counter()
         self._unproven_places: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._empty = asyncio.Event()
         asyncssh.set_log_level(logging.ERROR)  # it tells of every step, with commands and user names
 
     async def serve(self, sockets: list[socket.socket]) -> None:
@@ -88,6 +92,8 @@ class SshServer:
         place = self._connections.pop(connection, None)
         if place is not None:
             _less(self._places, place)
+        if not self._connections:
+            self._empty.set()
 
     async def _look_for_idle(self) -> None:
         while True:
@@ -114,10 +120,14 @@ class SshServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
+        if self._connections:  # a client drops what it has not passed on when it is sent away: it goes by itself
+            self._empty.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS):
+                    await self._empty.wait()
         for connection in list(self._connections):
             connection.disconnect(asyncssh.DISC_BY_APPLICATION, "The server stops; try again in a moment")
-        await asyncio.sleep(0.05)  # what was said last goes out
+        await asyncio.sleep(0)  # what was said last goes out
 
 
 def _less(counter: Counter[str], key: str) -> None:
