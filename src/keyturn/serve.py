@@ -19,7 +19,7 @@ from keyturn import tls, workers
 from keyturn.actions import accounts, tighten
 from keyturn.actions.env import Env, Limits, Post
 from keyturn.actions.refusals import Refusals
-from keyturn.adapters import sealing
+from keyturn.adapters import commands, sealing
 from keyturn.adapters.commands import CommandCourier, CommandPolicy
 from keyturn.adapters.git import Git
 from keyturn.adapters.passkeys import WebAuthn
@@ -197,6 +197,7 @@ def main(argv: Sequence[str]) -> int:
             ssh = (_ssh_server(face, repositories, turns, host_keys), ssh_sockets) if ssh_sockets else None
             Server(config, ready, face.stopping, secured, ssh).run(sockets)
         finally:
+            commands.stop()
             repositories.close()
             env.store.close()
 

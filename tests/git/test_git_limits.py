@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,23 @@ def test_a_push_that_takes_too_long_is_told_and_changes_nothing(hasty: Server, w
     done = work.git("push", ada.url(), "main", check=False)
     assert done.code != 0
     assert "git had no more than 3 seconds for this" in done.err, done.err
+    assert ada.refs() == {}
+    ada.fsck()
+
+
+def test_a_server_that_ends_waits_for_no_rule(tmp_path: Path, work: Checkout) -> None:
+    began = tmp_path / "began"
+    rule = shlex.join([sys.executable, "-c", f"import time; open({str(began)!r}, 'w').close(); time.sleep(600)"])
+    running = Server(tmp_path / "server", "--pre-receive", rule)
+    ada = pusher(running)
+    pushing = work.start("push", ada.url(), "main")
+    while not began.exists():
+        assert pushing.poll() is None
+        time.sleep(0.02)
+    running.stop()  # fails unless it is gone within seconds
+    out, _ = pushing.communicate(timeout=60)
+    assert "the server is being stopped; try again in a minute" in out, out
+    assert pushing.returncode != 0
     assert ada.refs() == {}
     ada.fsck()
 
@@ -92,7 +110,7 @@ def test_a_repository_of_200_mb_takes_no_memory_of_the_server(tmp_path: Path) ->
         noise = random.Random(1)
         for number in range(25):
             (work.folder / f"noise{number}").write_bytes(noise.randbytes(8 << 20))
-        work.git("add", ".")
+        work.git("-c", "core.compression=0", "add", ".")
         work.git("-c", "core.compression=0", "commit", "-q", "-m", "noise")
         work.git("ls-remote", ada.url())
         before = memory(running.process.pid)

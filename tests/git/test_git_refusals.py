@@ -58,6 +58,16 @@ def test_a_credential_without_a_life_left(ada: Pusher, work: Checkout) -> None:
     assert last.startswith("fatal: Authentication failed for ")
 
 
+def test_a_credential_that_ends_soon_pushes_and_its_holder_is_warned(ada: Pusher, work: Checkout) -> None:
+    identity, token = authorization(ada, description="deploy", expires_in=3600)
+    with env_of(ada.server) as env, env.store.writing() as tx:
+        now = env.clock()
+        tx.change_grant(identity, created_at=now - timedelta(days=30), expires_at=now + timedelta(hours=1))
+    done = work.git("push", ada.url(token), "main:soon")
+    assert "remote: Warning: this authorization expires on " in done.err
+    assert f"Next: keyturn authorizations:update {identity} -e SECONDS" in done.err
+
+
 def test_a_revoked_credential(ada: Pusher, work: Checkout) -> None:
     identity, token = authorization(ada, description="old")
     assert ada.server.call("DELETE", f"/oauth/authorizations/{identity}", ada.token).status_code == 200

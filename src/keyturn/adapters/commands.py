@@ -27,6 +27,8 @@ TELLING: Final = 300.0
 LONGEST: Final = 16 * 1024
 """Bytes of what a command says that are read."""
 
+_running: Final[set[subprocess.Popen[bytes]]] = set()
+
 
 class Ended(NamedTuple):
     """How a command ended; ``status`` None: it took too long and was stopped."""
@@ -40,6 +42,7 @@ def run(argv: Sequence[str], given: str, seconds: float) -> Ended:
     process = subprocess.Popen(  # noqa: S603 - the operator's own words, without a shell
         list(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0
     )
+    _running.add(process)
     try:
         out, _ = process.communicate(given.encode(), seconds)
     except subprocess.TimeoutExpired:
@@ -48,11 +51,19 @@ def run(argv: Sequence[str], given: str, seconds: float) -> Ended:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        _running.discard(process)
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
     return Ended(process.returncode, out[:LONGEST].decode("utf-8", "replace").strip())
+
+
+def stop() -> None:
+    """Stops all that run: the server ends, and nobody waits for what they say."""
+    for process in list(_running):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 class CommandPolicy:

@@ -96,7 +96,7 @@ class Process:
         self._in, self._out, self._err = stdin, stdout, stderr
         self._loop = asyncio.get_running_loop()
         self._complaint = b""
-        self._closed = False
+        self._said_all = self._closed = False
         self._status: int | None = None
         self._conversation: Conversation | None = None
         self._talk: asyncio.Task[None] | None = None
@@ -131,7 +131,9 @@ class Process:
         """What it has to say next, at most a chunk; nothing: that was all."""
         while True:
             try:
-                return os.read(self._out, CHUNK)
+                data = os.read(self._out, CHUNK)
+                self._said_all = not data
+                return data
             except BlockingIOError:
                 await self._ready(self._out, self._loop.add_reader, self._loop.remove_reader)
 
@@ -182,6 +184,10 @@ class Process:
                     async with asyncio.timeout(SOFT):
                         while await self.read():
                             pass
+                        await self.wait()
+            elif self._said_all:  # it is about to end by itself
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SOFT):
                         await self.wait()
             if self._status is None and not self._reap():
                 self._signal(signal.SIGTERM)

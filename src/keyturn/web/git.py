@@ -36,6 +36,9 @@ LARGEST_REQUEST: Final = 64 << 20
 """Bytes of a fetch's request: a line for each ref that is wanted and each commit that is there already."""
 SMALL: Final = 64 * 1024
 """A refused request's body up to this is read to its end; after a larger one the connection is closed."""
+PATIENCE: Final = 5.0
+"""Seconds that a fetch or push under way has when the server stops."""
+STOPPED: Final = "the server is being stopped; try again in a minute"
 # Bytes that a push's request may have besides its pack: the refs that change.
 COMMANDS: Final = 8 << 20
 
@@ -151,22 +154,29 @@ class Git:
             out = _Out(send, service, limits)
             feeding = asyncio.create_task(_feed(receive, process, body, most, limits.stall, out))
             draining = asyncio.create_task(out.drain(process))
+            ending = asyncio.create_task(self._ending())
             try:
                 done, _ = await asyncio.wait(
-                    {feeding, draining}, timeout=limits.seconds, return_when=asyncio.FIRST_COMPLETED
+                    {feeding, draining, ending}, timeout=limits.seconds, return_when=asyncio.FIRST_COMPLETED
                 )
-                while process.settling and draining not in done and feeding not in done:
+                while process.settling and not done & {feeding, draining}:
                     done, _ = await asyncio.wait({feeding, draining}, return_when=asyncio.FIRST_COMPLETED)
-                say = _why(done, feeding, draining, f"git had no more than {limits.seconds:g} seconds for this")
+                late = f"git had no more than {limits.seconds:g} seconds for this"
+                say = _why(done & {feeding, draining}, feeding, draining, STOPPED if ending in done else late)
             finally:
-                for task in (feeding, draining):
+                for task in (feeding, draining, ending):
                     task.cancel()
-                await asyncio.gather(feeding, draining, return_exceptions=True)
+                await asyncio.gather(feeding, draining, ending, return_exceptions=True)
                 await process.finish()
             if say is None and not out.began and await process.wait():
                 say = process.complaint().removeprefix("fatal: ") or "git failed"
             await out.end(say)
         return None
+
+    async def _ending(self) -> None:
+        """Returns when the server stops and has no more patience."""
+        await self._face.stopping.wait()
+        await asyncio.sleep(PATIENCE)
 
 
 def _why(
