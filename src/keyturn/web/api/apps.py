@@ -105,7 +105,7 @@ class Apps:
             "stack": _STACK,
             "team": None,
             "updated_at": iso(app.updated_at),
-            "web_url": None,
+            "web_url": f"{self.face.public_url}/",  # Keyturn runs no apps; the Heroku CLI wants a text
         }
 
     def listed(self, call: Call) -> Answer:
