@@ -96,10 +96,13 @@ def serve(argv: Sequence[str]) -> int:
     flags = _flags("ssh:serve", "Serve one command of git's, for a key that sshd has proven.")
     flags.add_argument("--key", type=_digest, metavar="SHA256:...", required=True, help="the key's fingerprint")
     asked = flags.parse_args(argv)
-    status = _run("ssh:serve", lambda: asyncio.run(_serve(asked)))
+    loop = (
+        asyncio.new_event_loop()
+    )  # asyncio.run would wait, at its end, for the thread that reads from a silent client
+    status = _run("ssh:serve", lambda: loop.run_until_complete(_serve(asked)))
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # a thread may still wait for a client that says nothing
+    os._exit(status)
 
 
 async def _serve(asked: argparse.Namespace) -> int:

@@ -76,6 +76,18 @@ def test_more_than_all_buffers_both_ways(ada: SshPusher, work: Checkout, tmp_pat
     assert (tmp_path / "copy" / "big").read_bytes() == (work.folder / "big").read_bytes()
 
 
+def test_keys_are_exchanged_anew_in_the_middle_of_a_push_and_a_fetch(
+    ada: SshPusher, work: Checkout, tmp_path: Path
+) -> None:
+    (work.folder / "big").write_bytes(os.urandom(8 << 20))
+    work.git("add", "big")
+    work.git("commit", "-q", "-m", "big")
+    work.more["GIT_SSH_COMMAND"] += " -o RekeyLimit=1M -o LogLevel=VERBOSE"
+    work.git("push", "-q", "origin", "main")
+    work.git("clone", "-q", ada.url, str(tmp_path / "copy"))
+    assert (tmp_path / "copy" / "big").read_bytes() == (work.folder / "big").read_bytes()
+
+
 def test_of_concurrent_pushes_to_a_branch_one_wins_and_the_others_are_told(
     ada: SshPusher, work: Checkout, tmp_path: Path
 ) -> None:

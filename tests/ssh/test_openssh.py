@@ -8,7 +8,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -209,6 +208,17 @@ def test_names_with_spaces_and_quotes_reach_the_forced_command_whole(tmp_path: P
     assert f"You are {ada.who.account.email}" in done.stderr, done
 
 
+def test_a_client_that_keeps_its_end_open_does_not_keep_the_command(server: Server, tmp_path: Path) -> None:
+    ada = ssh_pusher(server, tmp_path / "keys")
+    variables = environment(tmp_path) | {"SSH_ORIGINAL_COMMAND": f"git-receive-pack '{ada.who.app.name}.git'"}
+    command = [str(BIN / "keyturn"), "ssh:serve", "--data", str(server.data), "--key", ada.key.sha256]
+    with subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"0000")
+        process.stdin.flush()
+        assert process.wait(60) == 0
+
+
 def test_what_is_wrong_is_said(server: Server, tmp_path: Path) -> None:
     bad = tmp_path / "variables"
     bad.write_text("KEYTURN_X=1\nnonsense\n")
@@ -222,4 +232,3 @@ def test_what_is_wrong_is_said(server: Server, tmp_path: Path) -> None:
         assert done.code == 1
         assert said in done.err
         assert "Traceback" not in done.err
-    assert sys.executable

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 from typing import TYPE_CHECKING
 
 import asyncssh
@@ -10,7 +12,7 @@ import pytest
 from asyncssh.packet import Boolean, String
 from tests.support.gits import pusher
 from tests.support.raw_ssh import FAILURE, KNOWN, SUCCESS, Raw
-from tests.support.sshs import SshPusher, add, make_key, port_of, remove, ssh_pusher
+from tests.support.sshs import Key, SshPusher, add, make_key, port_of, remove, ssh_pusher
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -150,6 +152,32 @@ def test_sha_1_is_not_a_signature(ssh_server: Server, tmp_path: Path) -> None:
         assert await raw.answer() == SUCCESS
 
     attack(somebody.port, steps)
+
+
+def test_a_security_key_signs_when_it_is_touched_and_only_then(ssh_server: Server, tmp_path: Path) -> None:
+    who, inner = pusher(ssh_server), asyncssh.generate_private_key("ssh-ed25519")
+    public_half = inner.public_data[-32:]
+    kind, place = "sk-ssh-ed25519@openssh.com", b"ssh:"
+    blob = String(kind) + String(public_half) + String(place)  # OpenSSH, PROTOCOL.u2f
+    file = tmp_path / "sk"
+    file.with_suffix(".pub").write_text(f"{kind} {base64.b64encode(blob).decode()} token")
+    add(who, Key(file))
+
+    def request(raw: Raw, flags: bytes) -> bytes:
+        body = b"".join(map(String, ("git", "ssh-connection", "publickey"))) + b"\1" + String(kind) + String(blob)
+        told = hashlib.sha256(String(raw._session_id) + b"\x32" + body).digest()
+        counted = flags + bytes(4)
+        signed = inner.sign(hashlib.sha256(place).digest() + counted + told, b"ssh-ed25519")
+        return body + String(String(kind) + signed[-68:] + counted)
+
+    async def steps(raw: Raw) -> None:
+        raw.ask(request(raw, b"\0"))
+        assert await raw.answer() == FAILURE
+        raw.ask(request(raw, b"\1"))
+        assert await raw.answer() == SUCCESS
+        assert f"You are {who.account.email}" in await raw.says()
+
+    attack(port_of(ssh_server), steps)
 
 
 def test_a_certificate_of_a_known_key_is_not_that_key(ada: SshPusher, eve: SshPusher) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import asyncssh
+import pexpect
 import pytest
 from tests.conftest import Server, run
 from tests.support.gits import env_of, gits, principal
@@ -104,8 +105,18 @@ def test_nothing_but_sessions(ada: SshPusher, tmp_path: Path) -> None:
     asyncio.run(work())
 
 
-def test_the_real_ssh_forwards_nothing_and_has_no_terminal(ada: SshPusher) -> None:
-    done = ada.ssh("-A", "-X", "-tt")
+def test_on_a_terminal_one_is_greeted_too(ada: SshPusher) -> None:
+    line = ["ssh", *options(ada.key), "-p", str(ada.port), "git@localhost"]
+    terminal = pexpect.spawn(line[0], line[1:], env=gits(), encoding="utf-8", timeout=60)
+    said = terminal.read()
+    terminal.close()
+    assert f"You are {ada.who.account.email}" in said
+    assert GIT_ALONE.strip() in said
+    assert terminal.exitstatus == 1
+
+
+def test_the_real_ssh_forwards_nothing(ada: SshPusher) -> None:
+    done = ada.ssh("-A", "-X")
     assert (done.out, done.code) == ("", 1)
     assert GIT_ALONE in done.err
     refused = ada.ssh("-N", "-oExitOnForwardFailure=yes", "-R0:localhost:1")
