@@ -73,6 +73,15 @@ def test_the_variable_wins(here: Cli, server: Server) -> None:
     assert told == {"username": "keyturn", "password": DEAD}  # dead or not: the server tells git why
 
 
+@pytest.mark.parametrize("value", [f"{DEAD}\nhost=github.com", "hunter2 hunter2", f"Bearer {DEAD}"])
+def test_a_variable_that_holds_no_token_is_told_and_not_repeated(here: Cli, server: Server, value: str) -> None:
+    done = here("git:credentials", "get", input=question(server.url), env={"HEROKU_API_KEY": value})
+    assert (done.out, done.code) == ("quit=1\n", 0)
+    assert "what HEROKU_API_KEY holds is no token" in done.err
+    assert "next: unset HEROKU_API_KEY" in done.err
+    assert value not in done.err
+
+
 @pytest.mark.parametrize(
     "asked",
     [

@@ -142,6 +142,15 @@ def test_code_is_pushed_and_cloned_with_the_clis_own_helper(
     assert "released" in heroku.done("apps:info", "-a", name, "--json").out
 
 
+def test_our_helper_stays_where_the_cli_would_set_its_own(heroku: Trusting, home: Path) -> None:
+    ours = Cli(heroku.url, home)("git:credentials", "--install", env=heroku.env())
+    assert ours.code == 0, ours
+    before = (home / ".gitconfig").read_text()
+    assert "keyturn" in before
+    heroku.done("whoami")
+    assert (home / ".gitconfig").read_text() == before
+
+
 def test_access_is_given_listed_and_taken(heroku: Trusting, work: Checkout, secured: tuple[Server, Path]) -> None:
     name, other = unused(), secured[0].new_account()
     heroku.done("apps:create", name)

@@ -16,10 +16,11 @@ from keyturn.cli import say
 from keyturn.cli.asking import transport
 from keyturn.cli.failures import UsageError
 from keyturn.cli.git_helpers import git_url
-from keyturn.cli.here import chosen_host
+from keyturn.cli.here import chosen_host, not_a_token
 from keyturn.cli.options import Parser
 from keyturn.client import credentials, state
 from keyturn.client.errors import KeyturnError, NotLoggedIn, Unauthorized
+from keyturn.core import token as grammar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,13 +90,20 @@ def is_about(asked: dict[str, str], host: Host) -> bool:
 
 def _answer(host: Host) -> None:
     found = credentials.find(host, os.environ)
+    wrong = grammar.misfit(found.token) if found is not None and not found.stored else None
+    if found is not None and wrong is not None:  # no login would mend the variable, nor is a line of it git's to read
+        refused = not_a_token(found, wrong)
+        say.failure(refused.message, refused.next)
+        sys.stdout.write("quit=1\n")
+        return
     why = _dead(host, found)
     if why is not None:
         found = _log_in(host, why)
     if found is None:
         sys.stdout.write("quit=1\n")  # or git would ask for a name and a password, of which there are none
         return
-    lines = [f"username={found.login or USER}", f"password={found.token}"]
+    name = found.login if found.login.isprintable() else ""
+    lines = [f"username={name or USER}", f"password={found.token}"]
     ends = _end_of(host, found)
     if ends is not None:
         lines.append(f"password_expiry_utc={ends}")
