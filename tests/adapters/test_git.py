@@ -152,6 +152,24 @@ def test_which_changes_came_about(git: Git) -> None:
     assert git.happened(str(uuid.UUID(int=6)), [there]) == []
 
 
+def test_a_repository_is_packed_when_much_lies_about_and_left_alone_otherwise(git: Git) -> None:
+    git.make(APP)
+    path = git.path(APP)
+    assert not git.tidy(APP)
+    marks = "commit refs/heads/main\ncommitter a <a@b> 0 +0000\ndata 1\nx\n" + "".join(
+        f"M 100644 inline {n}\ndata {len(str(n))}\n{n}\n" for n in range(9000)
+    )
+    subprocess.run(
+        ["git", "--git-dir", path, "-c", "fastimport.unpackLimit=100000", "fast-import", "--quiet"],
+        input=marks.encode(), check=True,
+    )  # fmt: skip
+    loose = sum(1 for _ in (path / "objects").glob("??/*"))
+    assert loose > 8000
+    assert git.tidy(APP)
+    assert sum(1 for _ in (path / "objects").glob("??/*")) == 0
+    assert not git.tidy(APP)
+
+
 def rule(code: str, seconds: float = 30) -> str | None:
     """What a rule of the operator's says."""
     return CommandPolicy([sys.executable, "-c", code], seconds).refusal({"app": {"name": "x"}})

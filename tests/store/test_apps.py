@@ -30,7 +30,10 @@ def test_a_name_is_one_living_apps(world: World) -> None:
         tx.change_app("a1", name="other", released_at=LATER)
         assert tx.app_by_name("my-app") is None
         assert tx.app_by_name("other") == replace(app, name="other", released_at=LATER)
+        assert [app.id for app in tx.apps_pushed(LATER)] == ["a1"]
+        assert tx.apps_pushed(LATER + timedelta(seconds=1)) == []
         tx.end_app("a1", LATER)
+        assert tx.apps_pushed(LATER) == []
         assert tx.app_by_name("other") is None
         tx.add_app(replace(app, id="a2", name="other"))
         ended = tx.app("a1")

@@ -92,6 +92,10 @@ class Repositories(Protocol):
         """How many branches, tags and notes it has."""
         ...
 
+    def tidy(self, app_id: str) -> bool:
+        """Packs it, if pushes have left much lying about; whether it did."""
+        ...
+
     def happened(self, app_id: str, changes: Sequence[Change]) -> list[Change]:
         """Which of the changes are as they were to be."""
         ...

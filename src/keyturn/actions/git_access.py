@@ -31,6 +31,9 @@ NEEDS: Final = {FETCH: ("git:read", "view"), PUSH: ("git:write", "deploy")}
 LEFT_ALONE: Final = timedelta(minutes=5)
 """After which a noted push is settled by somebody else: longer than refs take to change."""
 
+TIDIED_FOR: Final = timedelta(days=2)
+"""After a push its repository is looked at for so long."""
+
 
 class Hooks(NamedTuple):
     """What is asked before refs change (a refusal, or None), and told afterwards (what the pusher reads)."""
@@ -226,6 +229,21 @@ def settle(env: Env) -> int:
                 env.repositories.note(written)
                 raise
             count += 1
+    return count
+
+
+def tidy(env: Env) -> int:
+    """Packs the repositories that were pushed to lately and need it; how many. For the upkeep, every hour or so."""
+    if env.repositories is None:
+        return 0
+    with env.store.reading() as tx:
+        pushed_to = tx.apps_pushed(env.clock() - TIDIED_FOR)
+    count = 0
+    for app in pushed_to:
+        try:
+            count += env.repositories.tidy(app.id)
+        except OSError as fault:
+            log.warning("%s", fault)
     return count
 
 

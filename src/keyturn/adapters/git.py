@@ -65,6 +65,9 @@ SETTINGS: Final = """\
 """
 SWEPT_AFTER: Final = 600.0
 GC_SECONDS: Final = 3600
+PACKS: Final = 50
+LOOSE: Final = 6700
+"""Packs, and loose objects, that a repository may have before it is packed anew: git's own figures [git-gc]."""
 QUICK_SECONDS: Final = 60
 
 
@@ -163,6 +166,20 @@ class Git:
     def gc(self, app_id: str) -> None:
         """Packs the repository and removes what nothing reaches, a fortnight after. Raises CalledProcessError."""
         self._quick(app_id, "gc", "--quiet", "--prune=2.weeks.ago", seconds=GC_SECONDS)
+
+    def tidy(self, app_id: str) -> bool:
+        """Packs the repository when it has many loose objects, or many packs; whether it did. Raises OSError."""
+        objects = self.path(app_id) / "objects"
+        packs = sum(1 for entry in _files(objects / "pack") if entry.name.endswith(".pack"))
+        # as git's own gc --auto reckons: names are even, so one of the 256 folders tells of all
+        loose = sum(1 for _ in _files(objects / "17")) * 256
+        if packs <= PACKS and loose <= LOOSE:
+            return False
+        try:
+            self.gc(app_id)
+        except subprocess.SubprocessError as fault:
+            raise OSError(f"the repository of app {app_id} could not be packed: {fault}") from None
+        return True
 
     def _quick(self, app_id: str, *words: str, seconds: int = QUICK_SECONDS) -> str:
         if self._program is None:

@@ -68,6 +68,7 @@ def jobs(every: float = EVERY) -> tuple[Job, ...]:
         Job("overlaps", every, overlap.end_overlaps, LOOKING),
         Job("pushes", every, git_access.settle),
         Job("outbox", min(every, SEND_EVERY), outbox.send_due),
+        Job("packing repositories", FORGET_EVERY, git_access.tidy),
         Job("forgetting the dead", FORGET_EVERY, forget_dead),
         Job("forgetting links", FORGET_EVERY, forget_links),
         Job("forgetting what was sent", FORGET_EVERY, outbox.forget),

@@ -67,6 +67,11 @@ class AppRows(Rows):
         select = sa.select(*_APP).where(these, t.apps.c.ended_at.is_(None)).order_by(t.apps.c.name)
         return [App(*row) for row in self._c.execute(select)]
 
+    def apps_pushed(self, since: datetime) -> list[App]:
+        """Living ones that were pushed to since then."""
+        these = sa.and_(t.apps.c.released_at >= since, t.apps.c.ended_at.is_(None))
+        return [App(*row) for row in self._c.execute(sa.select(*_APP).where(these).order_by(t.apps.c.id))]
+
     def add_app(self, app: App) -> None:
         self._c.execute(sa.insert(t.apps).values(values(app) | {"name_key": app.name}))
 
