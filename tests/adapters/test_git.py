@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import loops
 
 from keyturn.actions.env import Undelivered
 from keyturn.actions.git_access import GitLimits
@@ -91,7 +91,7 @@ def test_git_is_started_with_nothing_of_ours(git: Git, monkeypatch: pytest.Monke
         await process.finish()
         return told
 
-    assert asyncio.run(advertised()).startswith(b"000eversion 2\n")
+    assert loops.run(advertised()).startswith(b"000eversion 2\n")
 
 
 def test_a_push_without_hooks_does_not_start(git: Git) -> None:
@@ -103,7 +103,7 @@ def test_a_push_without_hooks_does_not_start(git: Git) -> None:
         with pytest.raises(FileNotFoundError):
             git.start(FETCH, str(uuid.UUID(int=6)))
 
-    asyncio.run(start())
+    loops.run(start())
 
 
 def test_a_process_that_is_stopped_is_gone_with_all_it_started(git: Git) -> None:
@@ -114,7 +114,7 @@ def test_a_process_that_is_stopped_is_gone_with_all_it_started(git: Git) -> None
         await process.finish()
         return process.pid
 
-    pid = asyncio.run(stopped())
+    pid = loops.run(stopped())
     with pytest.raises(ProcessLookupError):
         os.killpg(pid, 0)
 

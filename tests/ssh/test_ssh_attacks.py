@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import asyncssh
 import pytest
 from asyncssh.packet import Boolean, String
+from tests.support import loops
 from tests.support.gits import pusher
 from tests.support.raw_ssh import FAILURE, KNOWN, SUCCESS, Raw
 from tests.support.sshs import Key, SshPusher, add, make_key, port_of, remove, ssh_pusher
@@ -42,7 +43,7 @@ def attack(port: int, steps: Callable[[Raw], Awaitable[None]], **options: object
         async with await Raw.to(port, **options) as raw:
             await steps(raw)
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_who_shows_anothers_key_and_signs_with_their_own_is_themselves(ada: SshPusher, eve: SshPusher) -> None:
@@ -117,7 +118,7 @@ def test_a_signature_for_another_connection_is_none(ada: SshPusher) -> None:
             first.ask(heard)
             assert await first.answer() == SUCCESS
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 @pytest.mark.parametrize(
@@ -289,7 +290,7 @@ def test_old_algorithms_are_not_spoken(ada: SshPusher) -> None:
                 async with await Raw.to(ada.port, **options):
                     pass
 
-        asyncio.run(work({name: value, **more}))
+        loops.run(work({name: value, **more}))
 
 
 def test_keys_that_are_too_weak_cannot_be_anybodys(ssh_server: Server, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 import pytest
+from tests.support import loops
 from tests.support.raw_ssh import FAILURE, SUCCESS, Raw
 from tests.support.world import World
 
@@ -97,7 +98,7 @@ def test_who_proves_nothing_in_time_is_sent_away(served: Served) -> None:
             assert not server._connections
             assert not server._places
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_who_has_proven_a_key_is_not(served: Served) -> None:
@@ -106,7 +107,7 @@ def test_who_has_proven_a_key_is_not(served: Served) -> None:
             await asyncio.sleep(0.6)
             assert (await client.run(None)).exit_status == 1
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_connections_of_a_place_in_all_and_without_a_proof_are_bounded(served: Served) -> None:
@@ -132,7 +133,7 @@ def test_connections_of_a_place_in_all_and_without_a_proof_are_bounded(served: S
                 for _, writer in opened:
                     writer.close()
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_an_idle_connection_is_ended_and_one_at_work_is_not(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +152,7 @@ def test_an_idle_connection_is_ended_and_one_at_work_is_not(served: Served, monk
             assert (await process.wait()).exit_status == 0
             await asyncio.wait_for(busy.wait_closed(), 30)
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_a_push_without_a_byte_for_long_is_broken_off(served: Served) -> None:
@@ -161,7 +162,7 @@ def test_a_push_without_a_byte_for_long_is_broken_off(served: Served) -> None:
             done = await asyncio.wait_for(process.wait(), 30)
             assert (done.exit_status, done.stderr) == (1, "nothing came for 0.3 seconds\n")
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_what_comes_faster_than_git_takes_it_stays_with_its_sender(served: Served) -> None:
@@ -185,7 +186,7 @@ def test_what_comes_faster_than_git_takes_it_stays_with_its_sender(served: Serve
                 assert connection._held < 2 << 20
             stopped.set()
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_a_client_that_does_not_read_and_one_that_stops_exchanging_keys_hold_up_git_not_memory(served: Served) -> None:
@@ -204,7 +205,7 @@ def test_a_client_that_does_not_read_and_one_that_stops_exchanging_keys_hold_up_
                     sent += 65536
             assert sent < 1 << 20
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_the_limit_of_an_accounts_fetches_and_pushes(served: Served) -> None:
@@ -216,7 +217,7 @@ def test_the_limit_of_an_accounts_fetches_and_pushes(served: Served) -> None:
             assert done.exit_status == 1
             assert done.stderr == "Your account reached the limit of fetches and pushes; try again in 8 seconds.\n"
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_tries_are_counted_across_methods_and_names(served: Served) -> None:
@@ -228,7 +229,7 @@ def test_tries_are_counted_across_methods_and_names(served: Served) -> None:
             raw.ask_otherwise("keyboard-interactive", bytes(8))
             assert await raw.answer() == 0
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_without_a_store_nobody_gets_in_and_it_is_said_why(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +246,7 @@ def test_without_a_store_nobody_gets_in_and_it_is_said_why(served: Served, monke
             done = await client.run(f"git-upload-pack '{served.app}.git'")
             assert done.stderr == "The server cannot reach its store just now. Nothing was changed; try again.\n"
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_if_asyncssh_let_somebody_in_without_a_signature_they_would_be_nobody(served: Served) -> None:
@@ -257,7 +258,7 @@ def test_if_asyncssh_let_somebody_in_without_a_signature_they_would_be_nobody(se
             assert await raw.answer() == 0
             assert "Nothing was proven" in raw.why
 
-    asyncio.run(work())
+    loops.run(work())
 
 
 def test_the_server_stops_cleanly_with_sessions_open(served: Served) -> None:
@@ -277,4 +278,4 @@ def test_the_server_stops_cleanly_with_sessions_open(served: Served) -> None:
             assert not server._connections
             assert not server._tasks
 
-    asyncio.run(work())
+    loops.run(work())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.conftest import BIN, Server, environment, run
+from tests.support import loops
 from tests.support.gits import checkout, gits
 from tests.support.raw_ssh import Raw
 from tests.support.sshs import port_of, ssh_pusher
@@ -112,7 +113,7 @@ def test_several_workers_take_turns_on_the_port_and_stop_with_connections_open(t
             assert await raw.answer() == 0
             raw.abort()
 
-    asyncio.run(with_connections_open())
+    loops.run(with_connections_open())
 
 
 def test_a_push_under_way_when_the_server_stops_is_finished_and_its_pusher_told(tmp_path: Path) -> None:
