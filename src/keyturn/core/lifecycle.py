@@ -177,10 +177,15 @@ _YOU: dict[Event, str] = {
     Event.KEY_REGENERATED: "regenerate the API key",
 }
 # Said already by the words of the other: whoever logs out everywhere logs out.
-_SAID_BY: dict[Event, Event] = {Event.LOGOUT_ALL: Event.LOGOUT, Event.PASSWORD_RESET: Event.PASSWORD_CHANGE}
+_SAID_BY: dict[Event, Event] = {
+    Event.LOGOUT_ALL: Event.LOGOUT,
+    Event.PASSWORD_RESET: Event.PASSWORD_CHANGE,
+}
 _OTHERS: dict[Event, str] = {
+    Event.REVOKE_BY_ADMIN: "an administrator revokes it",
     Event.SSO_ON: "single sign-on is turned on for your account",
     Event.SUSPEND: "your account is suspended",
+    Event.CLOSE: "your account is closed",
     Event.CLIENT_REMOVED: "its application is removed",
     Event.CLIENT_REVOKE: "its application gives it up",
 }
@@ -210,7 +215,11 @@ def told_at_birth(
         for event, words in _YOU.items()
         if deadly(event, kind, rules) and not (event in _SAID_BY and deadly(_SAID_BY[event], kind, rules))
     ]
-    others = [words for event, words in _OTHERS.items() if deadly(event, kind, rules)]
+    others = [
+        words
+        for event, words in _OTHERS.items()
+        if deadly(event, kind, rules) and not (event in _SAID_BY and deadly(_SAID_BY[event], kind, rules))
+    ]
     if kind is Kind.OAUTH:
         others.append(f"its application leaves it unused for {in_words(rules.oauth_refresh)}")
     return start + _either(you) + (f", or if {_either(others)}" if others else "")

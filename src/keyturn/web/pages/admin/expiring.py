@@ -20,8 +20,8 @@ HERE: Final = "/admin/expiring"
 SPANS: Final = (1, 7, 30, 90)
 """Days."""
 PER_PAGE: Final = 100
-LASTING: Final = frozenset(Kind) - {Kind.WEB, Kind.WORKLOAD, Kind.SSH_KEY}
-"""What somebody has to do something about: browser sessions and jobs' tokens come and go, SSH keys never expire."""
+LASTING: Final = frozenset(Kind) - {Kind.WEB, Kind.WORKLOAD}
+"""What somebody has to do something about: browser sessions and jobs' tokens come and go."""
 
 
 def show(visit: Visit) -> Response:
@@ -39,7 +39,7 @@ def show(visit: Visit) -> Response:
     return visit.render(
         "admin_expiring.html", title="Expiring soon", here=HERE, days=days, kind=chosen, page=page,
         tabs=[(to(days=span), "1 day" if span == 1 else f"{span} days") for span in SPANS], tab=to(),
-        kinds=[("", "All that lasts"), *((each.value, timeline.PLURALS[each]) for each in Kind if each is not Kind.SSH_KEY)],
+        kinds=[("", "All that lasts"), *((each.value, timeline.PLURALS[each]) for each in Kind)],
         rows=[(owner, shown.facts_of(c, visit.owner, visit.now, visit.env.policy)) for owner, c in found],
         next_url=to(page=page + 1) if more else "", previous_url=to(page=page - 1) if page > 1 else "",
     )  # fmt: skip
