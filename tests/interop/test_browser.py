@@ -48,7 +48,7 @@ def make_first_account(page: Page, link: str, password: str) -> None:
 def test_the_link_of_the_first_start_makes_the_administrator_once(fresh_server: Server, window: Window) -> None:
     link = setup_link(fresh_server)
     make_first_account(window.page, link, "seven quiet lanterns burn")
-    expect(window.page.get_by_text("Administrator")).to_be_visible()
+    expect(window.page.get_by_text("Administrator", exact=True)).to_be_visible()
     expect(window.page.get_by_text("Signed in as admin@example.com")).to_be_visible()
     window.page.goto(link)
     expect(window.page.get_by_role("button", name="Make the account")).to_have_count(0)
@@ -72,7 +72,7 @@ def test_a_short_password_is_refused_at_setup_and_the_link_still_works(
     expect(page.get_by_label("Email")).to_have_value("admin@example.com")
     page.get_by_label("Password").fill("seven quiet lanterns burn")
     page.get_by_role("button", name="Make the account").click()
-    expect(page.get_by_text("Administrator")).to_be_visible()
+    expect(page.get_by_text("Administrator", exact=True)).to_be_visible()
 
 
 def test_a_wrong_password_is_said_and_the_address_kept(server: Server, account: Account, window: Window) -> None:
