@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,6 +75,22 @@ def test_every_version_of_the_protocol(ada: Pusher, work: Checkout, tmp_path: Pa
     assert ("< version 2" in traced.err) == (version == "2")
 
 
+@pytest.mark.parametrize("version", ["0", "2"])
+def test_what_is_told_of_a_quiet_repository_is_new_after_a_push(ada: Pusher, work: Checkout, version: str) -> None:
+    def seen() -> dict[str, str]:
+        listed = work.git("-c", f"protocol.version={version}", "ls-remote", ada.url()).out
+        return {name: value for value, name in (line.split() for line in listed.splitlines())}
+
+    for _ in range(3):
+        head = work.commit()
+        work.git("push", "-q", ada.url(), "main")
+        for file in [ada.repository, *ada.repository.rglob("*")]:  # as if that had been an hour ago: answers are kept
+            os.utime(file, (time.time() - 3600,) * 2)
+        assert seen() == seen() == {"HEAD": head, "refs/heads/main": head}
+        work.git("push", "-q", ada.url(), "main")  # there is nothing new, by what is kept
+    assert ada.refs() == {"refs/heads/main": head}
+
+
 def test_shallow_and_partial_clones(ada: Pusher, work: Checkout, tmp_path: Path) -> None:
     for _ in range(5):
         work.commit()
@@ -94,13 +112,13 @@ def test_a_fetch_whose_request_is_gzip(ada: Pusher, work: Checkout, tmp_path: Pa
     work.git("push", "-q", ada.url(), "main")
     work.git("clone", "-q", ada.url(), str(tmp_path / "copy"))
     copy = Checkout(tmp_path / "copy")
-    for number in range(60):  # enough to tell the server of for git to pack its request
-        copy.commit(text=str(number))
-    head = work.commit("new")
-    work.git("push", "-q", ada.url(), "main")
-    traced = Checkout(copy.folder, {"GIT_CURL_VERBOSE": "1"}).git("fetch", "origin")
+    for number in range(30):  # enough to ask for that git packs its request
+        work.commit(text=str(number))
+        work.git("tag", f"t{number}")
+    work.git("push", "-q", "--tags", ada.url(), "main")
+    traced = Checkout(copy.folder, {"GIT_CURL_VERBOSE": "1"}).git("fetch", "--tags", "origin")
     assert "Content-Encoding: gzip" in traced.err
-    assert copy.git("rev-parse", "origin/main").out.strip() == head
+    assert copy.git("rev-parse", "origin/main", "t29").out.split() == [work.head()] * 2
 
 
 def test_a_push_in_chunks(ada: Pusher, work: Checkout) -> None:

@@ -69,6 +69,14 @@ class Process(Protocol):
     def settling(self) -> bool: ...
 
 
+class Told(Protocol):
+    """What git says first, if it is known."""
+
+    @property
+    def answer(self) -> bytes | None: ...
+    def keep(self, answer: bytes) -> None: ...
+
+
 class Program(Protocol):
     """The git program."""
 
@@ -87,8 +95,9 @@ class Program(Protocol):
         """Starts git for an app's repository. Raises OSError."""
         ...
 
-    def known_advertisement(self, service: str, version: int) -> bytes | None: ...
-    def learn_advertisement(self, service: str, version: int, answer: bytes) -> None: ...
+    def told(self, service: str, app_id: str, version: int) -> Told:
+        """What git says first of an app's repository."""
+        ...
 
 
 def sentence(message: str, following: str | None = None) -> str:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from keyturn.actions.git_access import GitLimits
 from keyturn.adapters import git_hooks, git_process
 from keyturn.adapters.git_hooks import Conversation
+from keyturn.adapters.git_told import Advertisements
 from keyturn.core.gitcmd import FETCH, PUSH
 from keyturn.core.push import PLACES, Change
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from keyturn.actions.git_access import Hooks
     from keyturn.adapters.git_process import Process
+    from keyturn.adapters.git_told import Told
 
 HEAD: Final = "ref: refs/heads/main\n"
 CONFIG: Final = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
@@ -105,7 +107,7 @@ class Git:
             "LC_ALL": "C",
         }
         self._threads = ThreadPoolExecutor(self.limits.processes, "keyturn-git")
-        self._advertised: dict[tuple[str, int], tuple[int, bytes]] = {}
+        self._told = Advertisements()
 
     # repositories
 
@@ -274,23 +276,13 @@ class Git:
                 if left.stat().st_mtime < latest:
                     shutil.rmtree(left, ignore_errors=True)
 
-    def known_advertisement(self, service: str, version: int) -> bytes | None:
-        """What git says first to a client of version 2 is the same for all repositories, which we made alike: its own
-        version and our settings. So it is asked once, and again when git was replaced.
+    def told(self, service: str, app_id: str, version: int) -> Told:
+        """What git says first. To a client of version 2 it is the same for all repositories, which we made alike: its own
+        version and our settings.
         """
-        found = self._advertised.get((service, version))
-        return found[1] if found and found[0] == self._git_changed() else None
-
-    def learn_advertisement(self, service: str, version: int, answer: bytes) -> None:
-        """Keeps what git said, if it is the same for all."""
         if service == FETCH and version == 2:
-            self._advertised[service, version] = self._git_changed(), answer
-
-    def _git_changed(self) -> int:
-        try:
-            return os.stat(self._program or "").st_mtime_ns  # noqa: PTH116 - quicker
-        except OSError:
-            return 0
+            return self._told.look((service, version), self._program or "", None)
+        return self._told.look((service, version, app_id), self._program or "", str(self.path(app_id)))
 
     def close(self) -> None:
         """Waits for what is being written down."""

@@ -23,7 +23,7 @@ from keyturn.web.git_stream import Frames, Inflate, Interrupted, packet
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from keyturn.actions.git_access import GitLimits, Process, Program
+    from keyturn.actions.git_access import GitLimits, Process, Program, Told
     from keyturn.core.credential import App, Principal
     from keyturn.web.face import Face
 
@@ -31,7 +31,8 @@ log = logging.getLogger("keyturn.git")
 
 CHALLENGE: Final = 'Basic realm="Keyturn", charset="UTF-8"'  # [RFC 7617 2.1]
 ADVERTISEMENT: Final = "info/refs"
-CHUNK: Final = 64 * 1024
+WHOLE: Final = 256 * 1024
+"""Bytes of refs up to which an answer is sent in one piece, and may be kept."""
 LARGEST_REQUEST: Final = 64 << 20
 """Bytes of a fetch's request: a line for each ref that is wanted and each commit that is there already."""
 SMALL: Final = 64 * 1024
@@ -103,34 +104,35 @@ class Git:
 
     async def _advertise(self, scope: Scope, send: Send, app: App, principal: Principal, service: str) -> Answer | None:
         version = _version(scope)
-        known = self._program.known_advertisement(service, version)
-        if known is not None:
-            await _send_all(send, service, known)
-            return None
+        known = self._program.told(service, app.id, version)
         # [gitprotocol-http, Smart Clients]; a push has no version 2
         start = b"" if version == 2 and service == FETCH else packet(f"# service={service}\n".encode()) + b"0000"
+        if known.answer is not None:
+            await _send_all(send, service, start + known.answer)
+            return None
         async with self._quick.turn(principal.account_id):
             process = self._program.start(service, app.id, version=version, stateless=True, advertise=True)
             try:
                 async with asyncio.timeout(self._program.limits.seconds):
-                    return await self._tell(send, process, service, version, start)
+                    return await self._tell(send, process, service, start, known)
             except TimeoutError:
                 return None
             finally:
                 await process.finish()
 
-    async def _tell(self, send: Send, process: Process, service: str, version: int, start: bytes) -> Answer | None:
-        told = start
-        while len(told) < CHUNK and (chunk := await process.read()):
+    async def _tell(self, send: Send, process: Process, service: str, start: bytes, known: Told) -> Answer | None:
+        told = b""
+        while len(told) < WHOLE and (chunk := await process.read()):
             told += chunk
-        if len(told) < CHUNK:  # that was all
+        if len(told) < WHOLE:  # that was all
             if await process.wait():
                 log.error("git could not read a repository: %s", process.complaint())
                 return refuse.git_failed()
-            self._program.learn_advertisement(service, version, told)
-            await _send_all(send, service, told)
+            known.keep(told)
+            await _send_all(send, service, start + told)
             return None
         await send(_start(f"application/x-{service}-advertisement"))
+        told = start + told
         while told:
             async with asyncio.timeout(self._program.limits.stall):
                 await send({"type": "http.response.body", "body": told, "more_body": True})
