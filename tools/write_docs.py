@@ -94,6 +94,10 @@ GROUPS = {
         "Why a credential has ended",
         "401. Told to whoever presents the genuine secret, to its owner in the lists, and to administrators; to nobody else.",
     ),
+    "suspended": (
+        "While its account is suspended",
+        "401. Told instead of the above for as long as the suspension lasts: another credential cannot be had either.",
+    ),
     "unproven": ("Why nothing is proven", "401. All that a presenter learns who holds no genuine secret."),
     "forbidden": ("Why a living credential may not", "403. The credential is good; this request is beyond it."),
     "login": ("Why a login in the browser came to nothing", "Told to the command line that waits."),

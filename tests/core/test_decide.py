@@ -70,6 +70,20 @@ def test_a_suspended_owner_comes_before_an_expiry() -> None:
     assert (told.reason, told.next) == ("owner_suspended", "ask your administrator")
 
 
+def test_what_a_suspension_ended_sends_its_holder_to_the_administrator_only_while_it_lasts() -> None:
+    ended = ALIVE._replace(ended_at=BEFORE, ended_reason="owner_suspended")
+    assert refusal(ended).next == "keyturn login"
+    during = refusal(ended._replace(suspended_at=BEFORE))
+    assert (during.reason, during.next, during.ended_at) == ("owner_suspended", "ask your administrator", BEFORE)
+    token = ALIVE._replace(token_ended_at=BEFORE, token_ended_reason="owner_suspended", suspended_at=BEFORE)
+    assert refusal(token).next == "ask your administrator"
+
+
+def test_what_died_of_something_else_says_so_though_its_owner_is_suspended() -> None:
+    told = refusal(ALIVE._replace(ended_at=BEFORE, ended_reason="logged_out", suspended_at=NOW))
+    assert told.reason == "logged_out"
+
+
 def test_what_was_ended_before_it_expired_is_told_as_ended() -> None:
     told = refusal(ALIVE._replace(expires_at=NOW, ended_at=BEFORE, ended_reason="password_changed"))
     assert told.reason == "password_changed"

@@ -72,7 +72,9 @@ def test_a_suspended_accounts_token_is_told_so(site: Site, client: Client) -> No
     body = refused(site, client, secret).json
     assert (body["reason"], body["next"]) == ("owner_suspended", "ask your administrator")
     accounts.unsuspend(site.env, site.by(), EMAIL)
-    assert refused(site, client, secret).json["reason"] == "owner_suspended"  # what ended stays ended
+    body = refused(site, client, secret).json  # what ended stays ended, and another can be had
+    assert (body["reason"], body["next"]) == ("owner_suspended", "keyturn login")
+    assert "when its account was suspended" in body["message"]
 
 
 def test_the_token_before_a_rotation_is_told_that_there_is_a_newer_one(site: Site, client: Client) -> None:

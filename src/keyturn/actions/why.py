@@ -66,9 +66,10 @@ def of_id(env: Env, principal: Principal, grant_id: str) -> Told:
         credential, owner = grants.with_tokens(tx, [grant])[0], tx.account(grant.account_id)
     assert owner is not None
     death = grant.death(env.clock())
-    if death is None and owner.suspended_at is not None:
-        death = ("owner_suspended", owner.suspended_at)
-    dead = _deny(credential, *death) if death else None
+    if owner.suspended_at is not None and (death is None or death[0] == "owner_suspended"):
+        dead: Deny | None = decide.while_suspended(grant.kind, grant.id, grant.description, owner.suspended_at)
+    else:
+        dead = _deny(credential, *death) if death else None
     return Told(credential, owner, dead, None if dead else _as_principal(credential, owner))
 
 

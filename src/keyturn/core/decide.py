@@ -29,12 +29,11 @@ def authenticate(found: Found | None, now: datetime, rules: Policy = policy.DEFA
         return unproven("unknown")
     if found.role != "access":
         return unproven("wrong_kind")
-    if found.token_ended_at is not None:
-        return dead(found, found.token_ended_reason or "rotated", found.token_ended_at)
-    if found.ended_at is not None:
-        return dead(found, found.ended_reason or "revoked_by_owner", found.ended_at)
-    if found.suspended_at is not None:
-        return dead(found, "owner_suspended", found.suspended_at)
+    death = _stamped(found)
+    if found.suspended_at is not None and (death is None or death[0] == "owner_suspended"):
+        return while_suspended(Kind(found.kind), found.grant_id, found.description, found.suspended_at)
+    if death is not None:
+        return dead(found, *death)
     expires_at = found.expires_at
     if expires_at is not None and expires_at <= now:
         return dead(found, "expired", expires_at)
@@ -61,6 +60,15 @@ def authenticate(found: Found | None, now: datetime, rules: Policy = policy.DEFA
         rotated,
         read_only,
     )
+
+
+def _stamped(found: Found) -> tuple[str, datetime] | None:
+    """Of what the token or its grant was ended, and when."""
+    if found.token_ended_at is not None:
+        return found.token_ended_reason or "rotated", found.token_ended_at
+    if found.ended_at is not None:
+        return found.ended_reason or "revoked_by_owner", found.ended_at
+    return None
 
 
 def authorize(principal: Principal, permission: str) -> Deny | None:
@@ -124,6 +132,13 @@ def refusal_of(kind: Kind, grant_id: str, description: str, reason_id: str, when
     )
 
 
+def while_suspended(kind: Kind, grant_id: str, description: str, when: datetime) -> Deny:
+    """The refusal of a credential whose account is suspended: while it is, no other can be had."""
+    reason = reasons.SUSPENDED
+    message = reason.sentence.format(what=_what(kind, description), when=in_words(when))
+    return Deny(reason.id, message, reason.next, when, (grant_id, kind.value, description))
+
+
 def recreate(kind: Kind, grant_id: str) -> str:
     """The command that makes a credential like that one anew."""
     like = f" --like {grant_id}" if kind in (Kind.AUTHORIZATION, Kind.SERVICE) else ""
@@ -132,8 +147,12 @@ def recreate(kind: Kind, grant_id: str) -> str:
 
 def death_sentence(kind: Kind, description: str, reason_id: str, when: datetime) -> str:
     """Of what a credential died, as it is told to its holder and its owner."""
+    return reasons.ENDINGS[reason_id].sentence.format(what=_what(kind, description), when=in_words(when))
+
+
+def _what(kind: Kind, description: str) -> str:
     name = f" “{description}”" if description else ""
-    return reasons.ENDINGS[reason_id].sentence.format(what=f"This {policy.LIVES[kind].noun}{name}", when=in_words(when))
+    return f"This {policy.LIVES[kind].noun}{name}"
 
 
 def suspended(when: datetime) -> Deny:
@@ -141,7 +160,7 @@ def suspended(when: datetime) -> Deny:
     return Deny(
         "owner_suspended",
         f"This account was suspended on {in_words(when)}.",
-        reasons.ENDINGS["owner_suspended"].next,
+        reasons.SUSPENDED.next,
         when,
     )
 

@@ -166,6 +166,8 @@ def _longer(grant: Grant, now: datetime, rules: Policy) -> str | None:
 def _anew(grant: Grant, reason: str) -> tuple[str, str]:
     """In words and as a command: how to have such a credential again."""
     following = reasons.ENDINGS[reason].next
+    if reason == reasons.SUSPENDED.id:  # it is still so when this is read
+        following = reasons.SUSPENDED.next
     if "{recreate}" not in following:
         return "What to do:", following
     if grant.kind is Kind.API_KEY:

@@ -38,11 +38,12 @@ EVENTS: Final[dict[Event, str]] = {
 
 REASONS: Final[dict[str, Mapping[str, Reason]]] = {
     "ended": reasons.ENDINGS,
+    "suspended": {reasons.SUSPENDED.id: reasons.SUSPENDED},
     "unproven": reasons.UNPROVEN,
     "forbidden": reasons.FORBIDDEN,
     "login": reasons.LOGINS,
 }
-"""Every reason, by what it is the reason of: an end, a refusal of nobody in particular, a refusal of somebody, a login
+"""Every reason, by what it is the reason of: an end, a suspension that goes on, a refusal of nobody in particular, a refusal of somebody, a login
 that came to nothing."""
 
 

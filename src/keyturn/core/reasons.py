@@ -37,7 +37,7 @@ ENDINGS: Final = _table(
     Reason("sso_enabled", "{what} ended on {when}, when single sign-on was turned on for the account.", "{recreate}"),
     Reason("sso_session_ended", "{what} ended on {when} with the single sign-on session that it came from.", "{recreate}"),
     Reason("deprovisioned", "{what} ended on {when}: the identity provider removed the account.", "ask your administrator"),
-    Reason("owner_suspended", "{what} is refused: its account was suspended on {when}.", "ask your administrator"),
+    Reason("owner_suspended", "{what} ended on {when}, when its account was suspended.", "{recreate}"),
     Reason("account_closed", "{what} ended on {when}, when its account was closed.", "ask your administrator"),
     Reason("client_removed", "{what} ended on {when}: the OAuth client it was made for was removed.", "authorize the client again"),
     Reason("revoked_by_client", "{what} was given up on {when} by the OAuth client that it was made for.", "{recreate}"),
@@ -46,6 +46,9 @@ ENDINGS: Final = _table(
            "{recreate}"),
     Reason("reported_leaked", "{what} was reported leaked on {when} and ended at once.", "{recreate}"),
 )  # fmt: skip
+
+# The same ending while the account is still suspended: a new credential cannot be had either.
+SUSPENDED: Final = Reason("owner_suspended", "{what} is refused: its account was suspended on {when}.", "ask your administrator")
 
 # What can be said to a presenter of whom nothing is proven.
 UNPROVEN: Final = _table(
