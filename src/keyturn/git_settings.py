@@ -62,6 +62,13 @@ def add(flags: ArgumentParser, default: Callable[[str, str | None], str | None])
         help=f"seconds that one fetch or push may take (default: {int(known.seconds)}, {minutes} minutes)",
     )
     flags.add_argument(
+        "--git-memory-mb",
+        type=_between(64, 1 << 20),
+        metavar="N",
+        default=default("GIT_MEMORY_MB", str(known.memory >> 20)),
+        help=f"memory of each process of git, in MiB (Linux; default: {known.memory >> 20})",
+    )
+    flags.add_argument(
         "--git-processes",
         type=_between(1, 1024),
         metavar="N",
@@ -97,7 +104,10 @@ def add(flags: ArgumentParser, default: Callable[[str, str | None], str | None])
 def read(flags: ArgumentParser, found: Namespace) -> tuple[GitSettings, TlsFiles | None]:
     """What the flags say. Exits with status 2 for half of a pair."""
     limits = GitLimits(
-        push_bytes=found.git_push_mb << 20, seconds=float(found.git_seconds), processes=found.git_processes
+        push_bytes=found.git_push_mb << 20,
+        seconds=float(found.git_seconds),
+        memory=found.git_memory_mb << 20,
+        processes=found.git_processes,
     )
     if (found.tls_cert is None) != (found.tls_key is None):
         flags.error("--tls-cert and --tls-key belong together: give both, or neither")

@@ -26,8 +26,8 @@ from keyturn.actions.refusals import write as write_refusals
 from keyturn.adapters.commands import CommandCourier, CommandPolicy
 from keyturn.adapters.git import Git
 from keyturn.core import overrides, sshkey
+from keyturn.exchange import Interrupted
 from keyturn.ssh import auth, command
-from keyturn.ssh.exchange import Interrupted
 from keyturn.ssh.face import SshFace
 from keyturn.store import sql
 from keyturn.store.interface import Unavailable

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import shlex
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from tests.conftest import Server
 from tests.support.gits import Checkout, checkout, gits, pusher
 
@@ -137,6 +141,60 @@ def test_a_repository_of_200_mb_takes_no_memory_of_the_server(tmp_path: Path) ->
         assert size > 200e6
         assert after - before < 24e6
         assert Checkout(tmp_path / "copy").head() == work.head()
+    finally:
+        running.stop()
+
+
+def bomb_of_a_commit(size: int) -> bytes:
+    """A pack of one commit whose message is that long: git streams large files, and keeps all else in memory."""
+    text = f"tree {'4b825dc642cb6eb9a060e54bf8d69288fbee4904'}\nauthor a <a@b> 1 +0000\ncommitter a <a@b> 1 +0000\n\n".encode()
+    length = len(text) + size
+    head, length = [(1 << 4) | (length & 15)], length >> 4
+    while length:
+        head[-1] |= 0x80
+        head.append(length & 0x7F)
+        length >>= 7
+    body = zlib.compressobj(9)
+    squeezed = body.compress(text) + b"".join(body.compress(bytes(1 << 20)) for _ in range(size >> 20)) + body.flush()
+    pack = b"PACK" + struct.pack(">II", 2, 1) + bytes(head) + squeezed
+    return pack + hashlib.sha1(pack).digest()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process may have is bounded on Linux alone")
+@pytest.mark.parametrize("objects", [1, 200])
+def test_a_bomb_of_a_commit_takes_no_more_memory_than_git_may_have(
+    tmp_path: Path, work: Checkout, objects: int
+) -> None:
+    """A push of half a megabyte, unpacked by either of git's programs for it."""
+    running = Server(tmp_path / "server", "--git-memory-mb", "128")
+    try:
+        ada = pusher(running)
+        work.git("push", "-q", ada.url(), "main")  # what is honest goes through
+        pack = bomb_of_a_commit(500 << 20)
+        if (
+            objects > 1
+        ):  # from a hundred on git keeps the pack; it has read the number, and dies before it misses the rest
+            pack = pack[:8] + struct.pack(">I", objects) + pack[12:]
+        commands = f"{'0' * 40} {'1' * 40} refs/heads/x\0 report-status side-band-64k".encode()
+        children: list[int] = []
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not stop.wait(0.01):
+                children.extend(memory_below(running.process.pid))
+
+        watching = threading.Thread(target=watch)
+        watching.start()
+        done = requests.post(
+            ada.url(None) + "/git-receive-pack", b"%04x%b0000%b" % (len(commands) + 4, commands, pack), timeout=120,
+            headers={"Content-Type": "application/x-git-receive-pack-request", "Authorization": f"Bearer {ada.token}"},
+        )  # fmt: skip
+        stop.set()
+        watching.join()
+        assert b"ut of memory" in done.content, done.content
+        assert max(children) < 256e6
+        assert ada.refs() == {"refs/heads/main": work.head()}
+        ada.fsck()
     finally:
         running.stop()
 

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import time
 import zlib
@@ -16,7 +17,7 @@ import pytest
 import requests
 from standardwebhooks.webhooks import Webhook
 from tests.conftest import Server
-from tests.support.gits import Checkout, checkout, env_of, pusher
+from tests.support.gits import Checkout, checkout, env_of, gits, pusher
 from tests.support.receivers import HttpReceiver
 
 from keyturn.actions import git_access
@@ -282,6 +283,33 @@ def test_refs_elsewhere_are_refused(ada: Pusher, work: Checkout, ref: str) -> No
     assert ada.refs() == {}
 
 
+@pytest.mark.parametrize("name", ["next\u0085line", "line\u2028separator", "left\u202eright"])
+def test_a_name_that_a_terminal_would_not_show_as_it_is_is_refused(ada: Pusher, work: Checkout, name: str) -> None:
+    done = work.git("push", ada.url(), f"main:refs/heads/{name}", check=False)
+    assert "remote: A ref's name has 250 printable characters at most." in done.err
+    assert ada.refs() == {}
+
+
+def test_a_name_that_is_no_text_is_refused(ada: Pusher, work: Checkout) -> None:
+    """Two of them would look alike to the operator's rule and in the trail."""
+    command: list[str | bytes] = ["git", "-C", str(work.folder), "push", ada.url(), b"main:refs/heads/\xff\xfe"]
+    done = subprocess.run(command, env=gits(), capture_output=True, check=False)
+    assert b"remote: A ref's name must be UTF-8." in done.stderr
+    assert ada.refs() == {}
+
+
+def test_a_clone_of_what_was_pushed_from_another_branch_than_main_has_files(
+    ada: Pusher, work: Checkout, tmp_path: Path
+) -> None:
+    work.git("push", "-q", ada.url(), "main:topic", "main:master", "main:early")
+    work.git("clone", "-q", ada.url(), str(tmp_path / "copy"))
+    copy = Checkout(tmp_path / "copy")
+    assert copy.git("symbolic-ref", "HEAD").out == "refs/heads/master\n"
+    assert copy.head() == work.head()
+    work.git("push", "-q", ada.url(), "main")  # once there is a branch to check out, it stays
+    assert (ada.repository / "HEAD").read_text() == "ref: refs/heads/master\n"
+
+
 def test_broken_objects_are_refused(ada: Pusher, work: Checkout) -> None:
     tree = work.git("rev-parse", "HEAD^{tree}").out.strip()
     text = f"tree {tree}\nauthor nobody <a@b> 1 +0000\ncommitter no\0body <a@b> 1 +0000\n\nbad\n"
@@ -308,10 +336,6 @@ def test_a_pack_that_was_tampered_with_is_refused(ada: Pusher, work: Checkout) -
 
 
 def work_pack(work: Checkout) -> bytes:
-    import subprocess
-
-    from tests.support.gits import gits
-
     command = ["git", "-C", str(work.folder), "pack-objects", "--revs", "--stdout", "-q"]
     return subprocess.run(command, input=b"HEAD\n", env=gits(), capture_output=True, check=True).stdout
 
@@ -339,10 +363,6 @@ def test_hooks_that_cannot_be_run_let_no_push_through(platform: Platform, ada: P
 
 
 def test_a_hook_that_nobody_answers_refuses(platform: Platform, ada: Pusher, work: Checkout) -> None:
-    import subprocess
-
-    from tests.support.gits import gits
-
     hook = platform.server.data / "repositories" / ".keyturn" / "hooks" / "pre-receive"
     for descriptor in ("9<&-", "9</dev/null", "9>/dev/null"):
         done = subprocess.run(
@@ -377,6 +397,35 @@ def test_what_nobody_saw_the_end_of_is_told_by_the_upkeep(platform: Platform, ad
     until(lambda: not any(file.exists() for file in noted))
     told = ada.audit()[0]
     assert (told.address, told.grant_id, told.details["refs"]) == ("192.0.2.1", event.grant_id, event.details["refs"])
+
+
+def test_what_a_killed_worker_changed_is_told_before_the_next_push_changes_it_again(
+    platform: Platform, ada: Pusher, work: Checkout
+) -> None:
+    first = work.head()
+    work.git("push", "-q", ada.url(), "main")
+    with env_of(platform.server) as env:
+        from tests.support.gits import principal
+
+        from keyturn.actions.env import By
+        from keyturn.core.push import Change
+
+        who = principal(env, ada.token)
+        assert env.repositories is not None
+        changes = [Change(NONE, first, "refs/heads/main")]
+        key = env.repositories.note(git_access._written(By(who, "192.0.2.1", "git/2"), who, ada.app.id, changes))
+    host, pid, started, rest = key.rsplit(".", 3)
+    assert (pid, started.isdigit()) == (str(os.getpid()), True)
+    pushes = platform.server.data / "repositories" / ".keyturn" / "pushes"
+    (pushes / "unreadable").write_text("{")
+    os.utime(pushes / "unreadable", (1, 1))
+    (pushes / key).rename(pushes / ".hidden")  # in one step, so that nobody sees it before
+    (pushes / ".hidden").rename(pushes / f"{host}.{pid}.{int(started) - 1}.{rest}")
+    second = work.commit()
+    work.git("push", "-q", ada.url(), "main")
+    told = [[(ref["old"], ref["new"]) for ref in each.details["refs"]] for each in ada.audit()]
+    assert told == [[(first, second)], [(NONE, first)], [(NONE, first)]]
+    assert ada.audit()[1].address == "192.0.2.1"
 
 
 def test_no_push_is_left_noted_and_no_process_runs_on(platform: Platform, ada: Pusher, work: Checkout) -> None:

@@ -18,8 +18,8 @@ from keyturn.actions import apps, keys
 from keyturn.actions.refusals import Refusals
 from keyturn.actions.uses import Uses
 from keyturn.core.policy import Kind
+from keyturn.exchange import Interrupted
 from keyturn.ssh import hostkeys
-from keyturn.ssh.exchange import Interrupted
 from keyturn.ssh.face import SshFace, SshLimits
 from keyturn.ssh.server import TOO_MANY, SshServer
 from keyturn.store.interface import Unavailable

@@ -105,7 +105,11 @@ class Repositories(Protocol):
         ...
 
     def noted(self, before: datetime) -> list[tuple[str, dict[str, Any]]]:
-        """The pushes that were noted before then, with their keys."""
+        """The pushes that were noted before then, or by a process that is gone, with their keys."""
+        ...
+
+    def point_head(self, app_id: str, branches: Sequence[str]) -> None:
+        """A clone checks out the first of ``branches`` that is there, unless it has a branch to check out already."""
         ...
 
     def strike(self, key: str) -> bool:

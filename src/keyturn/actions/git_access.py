@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from subprocess import SubprocessError
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from keyturn.actions import acting, apps, audit, notices
@@ -52,6 +53,8 @@ class GitLimits:
     """For one fetch or push."""
     stall: float = 60.0
     """Seconds without a byte from the client, or to it."""
+    memory: int = 768 << 20
+    """Bytes of data of each of its processes: a repository of some million objects takes half of that."""
     processes: int = 16
     """Fetches and pushes at the same time, of one worker; a quarter of them for one account."""
 
@@ -150,6 +153,7 @@ def hooks(env: Env, by: By, principal: Principal, app_id: str) -> Hooks:
         refusal = judge(env, by, principal, app_id, changes)
         if refusal is None:
             assert env.repositories is not None
+            settle(env, app_id)  # of a killed worker's push too, before this one moves its refs on
             keys.append(env.repositories.note(_written(by, principal, app_id, changes)))
         return refusal
 
@@ -203,6 +207,10 @@ def pushed(env: Env, by: By, principal: Principal, app_id: str, changes: Sequenc
     Unavailable.
     """
     assert env.repositories is not None
+    try:
+        env.repositories.point_head(app_id, push.heads(changes))
+    except (OSError, SubprocessError) as fault:
+        log.warning("the HEAD of app %s stays as it was: %s", app_id, fault)
     size = env.repositories.size(app_id)
     now = env.clock()
     with env.store.writing() as tx:
@@ -223,17 +231,25 @@ def pushed(env: Env, by: By, principal: Principal, app_id: str, changes: Sequenc
     return [f"Pushed to {app.name} as {principal.email}."] + ([f"Warning: {warning}"] if warning else [])
 
 
-def settle(env: Env) -> int:
-    """Tells of the pushes whose end nobody saw, as when the server was killed while refs changed; how many. For the upkeep."""
+def settle(env: Env, app_id: str | None = None) -> int:
+    """Tells of the pushes whose end nobody saw, as when the server was killed while refs changed; how many. ``app_id``: of
+    that app's alone. Raises Unavailable.
+    """
     if env.repositories is None:
         return 0
     count = 0
     for key, written in env.repositories.noted(env.clock() - LEFT_ALONE):
-        by, principal, app_id, changes = _read(env, written)
-        happened = env.repositories.happened(app_id, changes)
+        by, principal, app, changes = _read(env, written)
+        if app_id not in (None, app):
+            continue
+        try:
+            happened = env.repositories.happened(app, changes)
+        except (OSError, SubprocessError) as fault:
+            log.error("what a push to app %s changed cannot be seen: %s", app, fault)
+            continue
         if env.repositories.strike(key) and happened:  # of two workers one strikes it
             try:
-                pushed(env, by, principal, app_id, happened)
+                pushed(env, by, principal, app, happened)
             except Unavailable:
                 env.repositories.note(written)
                 raise

@@ -6,6 +6,7 @@ A repository goes by its app's id alone, so no text of anybody's becomes a path 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from keyturn.actions.git_access import Hooks
     from keyturn.adapters.git_process import Process
     from keyturn.adapters.git_told import Told
+
+log = logging.getLogger("keyturn.git")
 
 HEAD: Final = "ref: refs/heads/main\n"
 CONFIG: Final = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
@@ -161,9 +164,28 @@ class Git:
         """Which changes are as they were to be, by what git reads now."""
         if not self.path(app_id).exists():
             return []
-        lines = self._quick(app_id, "for-each-ref", "--format=%(objectname) %(refname)", *PLACES).splitlines()
+        lines = self._quick(app_id, "for-each-ref", "--format=%(objectname) %(refname)", *PLACES).split("\n")
         now = {name: value for value, _, name in (line.partition(" ") for line in lines)}
         return [c for c in changes if (now.get(c.ref) == c.new if c.sort != "deleted" else c.ref not in now)]
+
+    def point_head(self, app_id: str, branches: Sequence[str]) -> None:
+        """Lets HEAD, which a clone checks out, name the first of ``branches`` that is there, unless what it names is there
+        already. Raises OSError.
+        """
+        named = (self.path(app_id) / "HEAD").read_text().removeprefix("ref: ").rstrip("\n")
+        if self._has(app_id, named):
+            return
+        branch = next((each for each in branches if self._has(app_id, each)), None)
+        if branch is not None:
+            self._quick(app_id, "symbolic-ref", "HEAD", branch)
+
+    def _has(self, app_id: str, ref: str) -> bool:
+        path = self.path(app_id)
+        if (path / ref).is_file():
+            return True
+        with suppress(FileNotFoundError), (path / "packed-refs").open("rb") as packed:
+            return any(line.rstrip(b"\n").endswith(b" " + ref.encode()) for line in packed)
+        return False
 
     def gc(self, app_id: str) -> None:
         """Packs the repository and removes what nothing reaches, a fortnight after. Raises CalledProcessError."""
@@ -190,13 +212,13 @@ class Git:
         done = subprocess.run(  # noqa: S603 - an absolute program, and words of ours
             command, env=self._env, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=True
         )
-        return done.stdout.decode("utf-8", "replace")
+        return done.stdout.decode("utf-8", "backslashreplace")  # as the hooks' lines are
 
     # pushes whose end is not written down yet
 
     def note(self, facts: dict[str, Any]) -> str:
         """On the disk when it returns."""
-        key = secrets.token_hex(16)
+        key = f"{_writer()}.{secrets.token_hex(16)}"
         new = self._pushes / f".{key}"
         with new.open("w", encoding="utf-8") as file:
             json.dump(facts, file)
@@ -206,15 +228,19 @@ class Git:
         return key
 
     def noted(self, before: datetime) -> list[tuple[str, dict[str, Any]]]:
-        """Those from before then."""
+        """Those from before then, and those whose process is gone."""
         found = []
         for file in sorted(self._pushes.iterdir()):
             with suppress(FileNotFoundError):
                 old = datetime.fromtimestamp(file.stat().st_mtime, UTC) < before
                 if old and file.name.startswith("."):
                     file.unlink()  # never finished, so nothing came of it
-                elif old:
-                    found.append((file.name, json.loads(file.read_text("utf-8"))))
+                elif (old or _is_gone(file.name)) and not file.name.startswith("."):
+                    try:
+                        found.append((file.name, json.loads(file.read_text("utf-8"))))
+                    except ValueError:
+                        log.error("%s cannot be read: what that push changed is not told", file)
+                        file.unlink()
         return found
 
     def strike(self, key: str) -> bool:
@@ -252,14 +278,16 @@ class Git:
             words.append("--advertise-refs")  # its name from git 2.34 on is --http-backend-info-refs
         env = self._env | {"GIT_PROTOCOL": f"version={version}"} if version else self._env
         if service != PUSH or advertise:
-            return git_process.spawn([*words, str(path)], env, takes_input=not advertise)
+            return git_process.spawn([*words, str(path)], env, takes_input=not advertise, memory=self.limits.memory)
         self._sweep(path)
         if hooks is None or not git_hooks.runnable(self._hooks):
             raise PermissionError(f"{self._hooks}: the hooks that judge pushes cannot be run")
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
-            process = git_process.spawn([*words, str(path)], env, takes_input=True, theirs=theirs)
+            process = git_process.spawn(
+                [*words, str(path)], env, takes_input=True, memory=self.limits.memory, theirs=theirs
+            )
         except BaseException:
             ours.close()
             raise
@@ -305,3 +333,22 @@ def _quoted(text: str) -> str:
     """A value of git's configuration [git-config, Syntax]."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     return f'"{escaped}"'
+
+
+def _writer() -> str:
+    """This process, so that others can tell whether it is gone: host, number, and when it was started."""
+    return f"{socket.gethostname()}.{os.getpid()}.{_started(os.getpid())}"
+
+
+def _is_gone(key: str) -> bool:
+    """Whether the process that wrote the note has ended, as far as this machine can tell."""
+    host, pid, started, _ = ["", "0", "", "", *key.rsplit(".", 3)][-4:]
+    return host == socket.gethostname() and _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """In clock ticks since the machine's start; empty: there is no such process, or it cannot be told."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""

@@ -28,8 +28,8 @@ log = logging.getLogger("keyturn.git")
 
 DESCRIPTOR: Final = 9
 """The highest that every shell can redirect by number."""
-LARGEST: Final = 8 << 20
-"""Bytes that a hook may tell: some ten thousand refs."""
+LARGEST: Final = 16 << 20
+"""Bytes that a hook may tell: more than the faces let a push say of its refs (exchange.COMMANDS)."""
 
 _TELL: Final = """\
 #!/bin/sh
@@ -94,25 +94,27 @@ class Conversation:
 
     async def run(self) -> None:
         """Answers until git and its hooks are gone. Never raises but CancelledError."""
+        try:
+            await self._run()
+        except OSError:  # the other end is gone
+            pass
+        finally:
+            self.close()  # whoever still asks is not kept waiting
+
+    async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         came = b""
-        while True:
-            try:
-                data = await loop.sock_recv(self._socket, 64 * 1024)
-            except OSError:
-                return
+        while data := await loop.sock_recv(self._socket, 64 * 1024):
             came += data
-            if not data or len(came) > LARGEST:
+            if len(came) > LARGEST:
                 return
             if came.endswith(b"\nend\n"):
-                word, *lines = came.decode("utf-8", "replace").splitlines()[:-1]
+                # names that are no UTF-8 get backslashes, which no ref's name can have: push.py refuses them
+                word, *lines = came.decode("utf-8", "backslashreplace").split("\n")[:-2]
                 came = b""
                 ok, say = await self._answer(word, lines)
                 text = "".join(f"say {line}\n" for line in printable(say)) + ("yes\n" if ok else "no\n")
-                try:
-                    await loop.sock_sendall(self._socket, text.encode())
-                except OSError:
-                    return
+                await loop.sock_sendall(self._socket, text.encode())
 
     async def _answer(self, word: str, lines: list[str]) -> tuple[bool, list[str]]:
         run = asyncio.get_running_loop().run_in_executor

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import resource
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -34,9 +35,11 @@ _PLAIN: Final = (signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ)  # which Python 
 
 
 def spawn(
-    argv: Sequence[str], env: Mapping[str, str], *, takes_input: bool, theirs: socket.socket | None = None
+    argv: Sequence[str], env: Mapping[str, str], *, takes_input: bool, memory: int, theirs: socket.socket | None = None
 ) -> Process:
-    """Starts it, the first of a process group of its own. ``theirs``: what its hooks inherit. Raises OSError."""
+    """Starts it, the first of a process group of its own. ``memory``: bytes of data that it, and each that it starts, may have
+    (files that it maps do not count); ``theirs``: what its hooks inherit. Raises OSError.
+    """
     ours, children = [], []
     try:
         actions: list[tuple[object, ...]] = []
@@ -74,7 +77,15 @@ def spawn(
             os.close(descriptor)
     for descriptor in ours:
         os.set_blocking(descriptor, False)
+    _limit(pid, memory)
     return Process(pid, ours[0] if takes_input else None, ours[-2], ours[-1])
+
+
+def _limit(pid: int, memory: int) -> None:
+    """Before it has read anything that somebody sent; what it starts later inherits it."""
+    if hasattr(resource, "prlimit"):  # Linux
+        with suppress(ProcessLookupError):  # it has ended already
+            resource.prlimit(pid, resource.RLIMIT_DATA, (memory, memory))
 
 
 def _pipe() -> tuple[int, int]:

@@ -37,3 +37,11 @@ def command(text: str) -> Wanted | None:
     found = _COMMAND.fullmatch(text) if len(text) <= LONGEST and text.isprintable() else None
     name = app_of(found["path"]) if found else None
     return Wanted(f"git-{found['service']}", name) if found and name else None
+
+
+def version(protocol: str) -> int:
+    """Of git's protocol, as the header Git-Protocol or the variable GIT_PROTOCOL asks for it: the highest known, or 0; unknown
+    keys and versions are left out [gitprotocol-v2].
+    """
+    words = protocol.split(":")
+    return max((number for number in (0, 1, 2) if f"version={number}" in words), default=0)

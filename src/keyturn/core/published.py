@@ -43,8 +43,8 @@ REASONS: Final[dict[str, Mapping[str, Reason]]] = {
     "forbidden": reasons.FORBIDDEN,
     "login": reasons.LOGINS,
 }
-"""Every reason, by what it is the reason of: an end, a suspension that goes on, a refusal of nobody in particular, a refusal of somebody, a login
-that came to nothing."""
+"""Every reason, by what it is the reason of: an end, a suspension that goes on, a refusal of nobody in particular, a
+refusal of somebody, a login that came to nothing."""
 
 
 def table(rules: Policy) -> dict[str, Any]:

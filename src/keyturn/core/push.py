@@ -22,6 +22,8 @@ LONGEST_NAME: Final = 250
 
 # Where refs may be: the rest of refs/ is the server's own, or means something to some git.
 PLACES: Final = ("refs/heads/", "refs/tags/", "refs/notes/")
+FIRST: Final = ("refs/heads/main", "refs/heads/master")
+"""What a repository's main branch is called."""
 _LINE: Final = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64}) (.+)")
 
 
@@ -60,7 +62,15 @@ def what_is_wrong(changes: Sequence[Change], most: int = MOST_REFS) -> str | Non
             return f"Only branches, tags and notes can be pushed, not {change.ref[:LONGEST_NAME]!r}."
         if len(change.ref) > LONGEST_NAME or not change.ref.isprintable():
             return f"A ref's name has {LONGEST_NAME} printable characters at most."
+        if "\\" in change.ref:  # stands for a byte; git itself lets no backslash into a name
+            return "A ref's name must be UTF-8."
     return None
+
+
+def heads(changes: Iterable[Change]) -> list[str]:
+    """The branches that were pushed, the one first that a new repository's HEAD should name."""
+    branches = [c.ref for c in changes if c.sort != "deleted" and c.ref.startswith(PLACES[0])]
+    return sorted(branches, key=lambda ref: FIRST.index(ref) if ref in FIRST else len(FIRST))
 
 
 def facts(app: App, principal: Principal, changes: Sequence[Change], address: str) -> dict[str, Any]:

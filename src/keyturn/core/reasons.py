@@ -48,7 +48,9 @@ ENDINGS: Final = _table(
 )  # fmt: skip
 
 # The same ending while the account is still suspended: a new credential cannot be had either.
-SUSPENDED: Final = Reason("owner_suspended", "{what} is refused: its account was suspended on {when}.", "ask your administrator")
+SUSPENDED: Final = Reason(
+    "owner_suspended", "{what} is refused: its account was suspended on {when}.", "ask your administrator"
+)
 
 # What can be said to a presenter of whom nothing is proven.
 UNPROVEN: Final = _table(

@@ -10,18 +10,19 @@ import math
 import uuid
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from keyturn import exchange
 from keyturn.actions import git_access
 from keyturn.actions.env import By, Problem, Refused
 from keyturn.core import decide, gitcmd
 from keyturn.core.credential import Deny
 from keyturn.core.gitcmd import FETCH, PUSH
-from keyturn.ssh import auth, exchange
+from keyturn.ssh import auth
 from keyturn.store.interface import Unavailable
 from keyturn.turns import Busy
 
 if TYPE_CHECKING:
     from keyturn.core.credential import Principal
-    from keyturn.ssh.exchange import Peer
+    from keyturn.exchange import Peer
     from keyturn.ssh.face import SshFace
 
 log = logging.getLogger("keyturn.ssh")
@@ -41,12 +42,6 @@ class Who(NamedTuple):
     agent: str
 
 
-def version_of(protocol: str) -> int:
-    """Of git's protocol, from the variable GIT_PROTOCOL: the highest known that is asked for, or 0 [gitprotocol-v2]."""
-    words = protocol.split(":")
-    return max((number for number in (0, 1, 2) if f"version={number}" in words), default=0)
-
-
 async def carry_out(face: SshFace, who: Who, text: str, protocol: str, peer: Peer) -> tuple[int, str]:
     """Does what ``text`` asks for; the exit status, and what is to be said on standard error."""
     try:
@@ -60,7 +55,7 @@ async def carry_out(face: SshFace, who: Who, text: str, protocol: str, peer: Pee
         _, wait = face.take(principal.account_id, now)
         if wait:
             return 1, f"Your account reached the limit of fetches and pushes; try again in {math.ceil(wait)} seconds.\n"
-        return await _git(face, principal, who, wanted, version_of(protocol), peer)
+        return await _git(face, principal, who, wanted, gitcmd.version(protocol), peer)
     except Refused as refused:
         return 1, git_access.sentence(refused.deny.message, refused.deny.next)
     except Problem as problem:
@@ -111,9 +106,7 @@ async def _git(
         except OSError as fault:
             log.error("git for app %s cannot be run: %s", app.id, fault)
             return 1, BROKEN
-        status, said = await exchange.run(
-            process, peer, limits,
-            most=limits.push_bytes + exchange.COMMANDS if service == PUSH else exchange.LARGEST_REQUEST,
-            thinking=face.limits.thinking if service == PUSH else limits.stall,
-        )  # fmt: skip
-    return status, said + (f"Warning: {warning}\n" if warning else "")
+        thinking = face.limits.thinking if service == PUSH else limits.stall
+        outcome = await exchange.run(service, process, peer, limits, thinking=thinking)
+    said = f"{outcome.said}\n" if outcome.said else ""
+    return outcome.status, said + (f"Warning: {warning}\n" if warning else "")

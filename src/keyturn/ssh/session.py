@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import asyncssh
 
+from keyturn.exchange import HUNG_UP, Interrupted
 from keyturn.ssh import command
-from keyturn.ssh.exchange import Interrupted
 
 if TYPE_CHECKING:
     from keyturn.ssh.connection import Connection
@@ -20,7 +20,6 @@ log = logging.getLogger("keyturn.ssh")
 
 WINDOW: Final = 1 << 20
 """Bytes that a client may send ahead on one session."""
-HUNG_UP: Final = "the client hung up"
 
 
 class Session(asyncssh.SSHServerSession[bytes]):

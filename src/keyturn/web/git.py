@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from keyturn import exchange
 from keyturn.actions import git_access
 from keyturn.actions.env import NotFound, Problem, Refused
 from keyturn.core import gitcmd
@@ -18,12 +20,12 @@ from keyturn.store.interface import Unavailable
 from keyturn.turns import Busy, Slots
 from keyturn.web import credentials, refuse
 from keyturn.web.answer import Answer
-from keyturn.web.git_stream import Frames, Inflate, Interrupted, packet
+from keyturn.web.git_stream import UNCACHED, HttpPeer, Inflate, opening, packet
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from keyturn.actions.git_access import GitLimits, Process, Program, Told
+    from keyturn.actions.git_access import Process, Program, Told
     from keyturn.core.credential import App, Principal
     from keyturn.web.face import Face
 
@@ -33,15 +35,10 @@ CHALLENGE: Final = 'Basic realm="Keyturn", charset="UTF-8"'  # [RFC 7617 2.1]
 ADVERTISEMENT: Final = "info/refs"
 WHOLE: Final = 256 * 1024
 """Bytes of refs up to which an answer is sent in one piece, and may be kept."""
-LARGEST_REQUEST: Final = 64 << 20
-"""Bytes of a fetch's request: a line for each ref that is wanted and each commit that is there already."""
 SMALL: Final = 64 * 1024
 """A refused request's body up to this is read to its end; after a larger one the connection is closed."""
 PATIENCE: Final = 5.0
 """Seconds that a fetch or push under way has when the server stops."""
-STOPPED: Final = "the server is being stopped; try again in a minute"
-# Bytes that a push's request may have besides its pack: the refs that change.
-COMMANDS: Final = 8 << 20
 
 
 def is_git(path: str) -> bool:
@@ -131,7 +128,7 @@ class Git:
             known.keep(told)
             await _send_all(send, service, start + told)
             return None
-        await send(_start(f"application/x-{service}-advertisement"))
+        await send(opening(f"application/x-{service}-advertisement"))
         told = start + told
         while told:
             async with asyncio.timeout(self._program.limits.stall):
@@ -149,131 +146,20 @@ class Git:
             body = Inflate(_header(scope, b"content-encoding"))
         except ValueError as wrong:
             return refuse.unsupported(str(wrong))
-        most = limits.push_bytes + COMMANDS if service == PUSH else LARGEST_REQUEST
         hooks = git_access.hooks(face.env, face.by(scope, principal), principal, app.id) if service == PUSH else None
         async with self._slots.turn(principal.account_id):
             process = self._program.start(service, app.id, version=_version(scope), stateless=True, hooks=hooks)
-            out = _Out(send, service, limits)
-            feeding = asyncio.create_task(_feed(receive, process, body, most, limits.stall, out))
-            draining = asyncio.create_task(out.drain(process))
-            ending = asyncio.create_task(self._ending())
-            try:
-                done, _ = await asyncio.wait(
-                    {feeding, draining, ending}, timeout=limits.seconds, return_when=asyncio.FIRST_COMPLETED
-                )
-                while process.settling and not done & {feeding, draining}:
-                    done, _ = await asyncio.wait({feeding, draining}, return_when=asyncio.FIRST_COMPLETED)
-                late = f"git had no more than {limits.seconds:g} seconds for this"
-                say = _why(done & {feeding, draining}, feeding, draining, STOPPED if ending in done else late)
-            finally:
-                for task in (feeding, draining, ending):
-                    task.cancel()
-                await asyncio.gather(feeding, draining, ending, return_exceptions=True)
-                await process.finish()
-            if say is None and not out.began and await process.wait():
-                say = process.complaint().removeprefix("fatal: ") or "git failed"
-            await out.end(say)
+            peer = HttpPeer(receive, send, body, service, limits)
+            outcome = await exchange.run(service, process, peer, limits, thinking=limits.stall, stopping=self._ending)
+            said_itself = outcome.status == 0 or (peer.began and not outcome.broken)
+            with suppress(exchange.Interrupted):  # by a client that does not read, and so is told nothing
+                await peer.end("" if said_itself else outcome.said.removeprefix("fatal: ") or "git failed")
         return None
 
     async def _ending(self) -> None:
         """Returns when the server stops and has no more patience."""
         await self._face.stopping.wait()
         await asyncio.sleep(PATIENCE)
-
-
-def _why(
-    done: set[asyncio.Task[None]], feeding: asyncio.Task[None], draining: asyncio.Task[None], late: str
-) -> str | None:
-    """Why it was broken off, for its user; None: it was not. Raises what was a fault."""
-    if not done:
-        return late
-    for task in (draining, feeding):
-        fault = task.exception() if task in done else None
-        if isinstance(fault, Interrupted):
-            return str(fault)
-        if fault is not None:
-            raise fault
-    return None
-
-
-async def _feed(receive: Receive, process: Process, body: Inflate, most: int, stall: float, out: _Out) -> None:
-    """The request's body to git, a piece at a time; then waits, and raises Interrupted when the client is gone or wrong."""
-    size = 0
-    more = True
-    while more:
-        try:
-            async with asyncio.timeout(stall):
-                message = await receive()
-        except TimeoutError:
-            raise Interrupted(f"nothing came for {stall:g} seconds") from None
-        if message["type"] == "http.disconnect":
-            raise Interrupted("the client hung up")
-        for piece in body.read(message.get("body", b"")):
-            size += len(piece)
-            out.asked = size
-            if size > most:
-                raise Interrupted(f"the request is larger than {most} bytes")
-            await process.write(piece)
-        more = message.get("more_body", False)
-    body.end()
-    process.end_of_input()
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    raise Interrupted("the client hung up")
-
-
-class _Out:
-    """git's answer on its way to the client."""
-
-    def __init__(self, send: Send, service: str, limits: GitLimits) -> None:
-        self._send, self._service, self._limits = send, service, limits
-        self._frames = Frames()
-        self.began = False
-        self.asked = 0
-        """Bytes of the request so far."""
-
-    async def drain(self, process: Process) -> None:
-        """All that git says. Raises Interrupted when the client does not take it."""
-        while chunk := await process.read():
-            if (
-                not self.began
-                and self._service == PUSH
-                and self.asked > self._limits.push_bytes
-                and chunk[4:5] == b"\2"
-            ):
-                # git refuses it, without saying what would be taken
-                text = f"This server takes pushes of {self._limits.push_bytes >> 20} MiB at most.\n"
-                chunk = packet(b"\2" + text.encode()) + chunk
-            await self._begin()
-            self._frames.feed(chunk)
-            await self._give(chunk)
-
-    async def end(self, say: str | None) -> None:
-        """Ends the answer; ``say``: why it ends early, where git's protocol has a place for it."""
-        if say is not None and (place := self._place(say)):
-            await self._begin()
-            await self._give(place)
-        await self._begin()
-        await self._send({"type": "http.response.body", "body": b""})
-
-    def _place(self, say: str) -> bytes:
-        if not self.began and self._service == FETCH:
-            return packet(b"ERR " + say.encode())  # [gitprotocol-pack, Reference Discovery]
-        if self._frames.between:
-            return packet(b"\x03" + say.encode() + b"\n")  # side band 3: a fatal error
-        return b""
-
-    async def _begin(self) -> None:
-        if not self.began:
-            self.began = True
-            await self._send(_start(f"application/x-{self._service}-result"))
-
-    async def _give(self, data: bytes) -> None:
-        try:
-            async with asyncio.timeout(self._limits.stall):
-                await self._send({"type": "http.response.body", "body": data, "more_body": True})
-        except TimeoutError:
-            raise Interrupted("the client does not read") from None
 
 
 def _asked(scope: Scope, what: str) -> tuple[str | None, Answer | None]:
@@ -301,9 +187,7 @@ def _asked(scope: Scope, what: str) -> tuple[str | None, Answer | None]:
 
 
 def _version(scope: Scope) -> int:
-    """Of the protocol: what the client asks for, or 0; unknown keys and versions are left out [gitprotocol-v2]."""
-    words = _header(scope, b"git-protocol").split(":")
-    return max((number for number in (0, 1, 2) if f"version={number}" in words), default=0)
+    return gitcmd.version(_header(scope, b"git-protocol"))
 
 
 def _header(scope: Scope, name: bytes) -> str:
@@ -311,16 +195,8 @@ def _header(scope: Scope, name: bytes) -> str:
     return values[0].strip() if len(values) == 1 else ", ".join(values)
 
 
-def _start(content_type: str, *more: tuple[bytes, bytes]) -> dict[str, object]:
-    headers = [(b"content-type", content_type.encode()), *_UNCACHED, *more]
-    return {"type": "http.response.start", "status": 200, "headers": headers}
-
-
-_UNCACHED: Final = ((b"cache-control", b"no-store"), (b"vary", b"Authorization, Git-Protocol"))
-
-
 async def _send_all(send: Send, service: str, body: bytes) -> None:
-    await send(_start(f"application/x-{service}-advertisement", (b"content-length", b"%d" % len(body))))
+    await send(opening(f"application/x-{service}-advertisement", (b"content-length", b"%d" % len(body))))
     await send({"type": "http.response.body", "body": body})
 
 
@@ -330,7 +206,7 @@ async def _send_text(scope: Scope, send: Send, answer: Answer) -> None:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(text)),
-        *_UNCACHED,
+        *UNCACHED,
     ]
     for name, value in answer.headers:
         if name != "WWW-Authenticate":
