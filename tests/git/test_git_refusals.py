@@ -219,4 +219,5 @@ def test_refusals_are_in_the_audit_trail(server: Server, work: Checkout) -> None
         if found:
             break
         time.sleep(0.1)
-    assert [event.reason for event in found] == ["insufficient_scope"]
+    assert [(event.action, event.reason) for event in found] == [("git.push", "insufficient_scope")]
+    assert found[0].details == {"count": 1, "name": ada.app.name}

@@ -151,17 +151,32 @@ def test_refusals_are_counted_into_the_audit_trail_many_to_a_row(site: Site, cli
     client.get("/account")
     refusals.write(site.env, site.face.refusals.take())
     rows = {
-        (event.reason, event.grant_id, event.account_id, event.details["count"])
+        (event.reason, event.grant_id, event.account_id, event.details["count"], event.details.get("what"))
         for event in site.audit()
         if (event.action, event.outcome, event.address) == ("request", "refused", client.address)
     }
     assert rows == {
-        ("expired", dead.grant.id, account.id, 4),
-        ("insufficient_scope", narrow.grant.id, account.id, 2),
-        ("malformed", None, None, 1),
-        ("password_as_token", None, None, 2),
+        ("expired", dead.grant.id, account.id, 4, None),
+        ("insufficient_scope", narrow.grant.id, account.id, 1, "GET /oauth/sessions"),
+        ("insufficient_scope", narrow.grant.id, account.id, 1, None),
+        ("malformed", None, None, 1, None),
+        ("password_as_token", None, None, 2, None),
     }
     assert site.face.refusals.take() == {}
+
+
+def test_what_somebody_may_not_do_with_an_app_is_in_the_trail_with_what_they_tried(site: Site, client: Client) -> None:
+    owner, other = site.account(), site.account("bob@example.com")
+    assert client.post("/apps", json={"name": "blue-sky"}, token=site.login(owner)).status == 201
+    member = site.login(other)
+    added = client.post("/apps/blue-sky/collaborators", json={"user": "bob@example.com"}, token=site.login(owner))
+    assert added.status == 201
+    for _ in range(2):
+        assert client.request("DELETE", "/apps/blue-sky", token=member).status == 403
+    refusals.write(site.env, site.face.refusals.take())
+    (event,) = (event for event in site.audit() if event.outcome == "refused")
+    assert (event.account_id, event.reason) == (other.id, "not_permitted")
+    assert event.details == {"count": 2, "what": "DELETE /apps/{app}", "app": "blue-sky"}
 
 
 def test_a_flood_of_refusals_does_not_fill_the_memory(site: Site) -> None:
@@ -169,7 +184,7 @@ def test_a_flood_of_refusals_does_not_fill_the_memory(site: Site) -> None:
         site.face.refusals.note(None, "malformed", f"192.0.2.{number}")
     counts = site.face.refusals.take()
     assert len(counts) == refusals.MOST_PENDING + 1
-    assert counts[None, "malformed", "various"] == 500
+    assert counts[refusals.Refusal(None, "malformed", "various")] == 500
 
 
 def test_a_storm_of_retries_with_a_dead_token_stays_401_and_harms_nobody_else(site: Site, client: Client) -> None:

@@ -118,6 +118,11 @@ def admit(env: Env, principal: Principal, name: str, service: str) -> App:
     return _allowed(principal, found[0], held(found[0].owner_id, principal.account_id, found[1]), service)
 
 
+def refused(service: str, name: str) -> dict[str, str]:
+    """What the audit trail has of a fetch or push that was refused before it began."""
+    return {"action": "git.push" if service == PUSH else "git.fetch", "name": name}
+
+
 def _allowed(principal: Principal, app: App | None, permissions: tuple[str, ...], service: str) -> App:
     token_needs, account_needs = NEEDS[service]
     lacking = decide.authorize(principal, token_needs)

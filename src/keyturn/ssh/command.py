@@ -95,7 +95,9 @@ async def _git(
     try:
         app = git_access.admit(face.env, principal, wanted.app, service)
     except Refused as refused:
-        face.refusals.note(principal.grant_id, refused.deny.reason, who.address)
+        face.refusals.note(
+            principal.grant_id, refused.deny.reason, who.address, **git_access.refused(service, wanted.app)
+        )
         raise
     by = By(principal, who.address, who.agent[:300], str(uuid.uuid4()))
     hooks = git_access.hooks(face.env, by, principal, app.id) if service == PUSH else None

@@ -16,7 +16,7 @@ import orjson
 
 from keyturn.actions import prove
 from keyturn.actions.authenticate import authenticate
-from keyturn.actions.env import By, Invalid, Problem
+from keyturn.actions.env import By, Invalid, Problem, Refused
 from keyturn.core import decide
 from keyturn.core.credential import Deny, Principal
 from keyturn.store.interface import Unavailable
@@ -129,7 +129,7 @@ class Endpoint:
             principal = outcome
             lacking = decide.authorize(principal, self.permission)
             if lacking is not None:
-                self._face.refused(scope, lacking, principal)
+                self._face.refused(scope, lacking, principal, what=_asked(scope))
                 return refuse.deny(lacking, forbidden=True)
         body = await read_body(scope, receive)
         if isinstance(body, Answer):
@@ -147,7 +147,14 @@ class Endpoint:
         if scope["method"] not in ("GET", "HEAD") and call.dry_run and not self._has_preview(call):
             return refuse.problem(Invalid("dry_run", "there is no dry run of this; nothing was changed"))
         hashes = slow(body) if callable(slow) else slow
-        return await self._face.offload.run(lambda: self._prove_and(run, call), slow=hashes)
+        try:
+            return await self._face.offload.run(lambda: self._prove_and(run, call), slow=hashes)
+        except Refused as refused:
+            # a code that is missing is asked for, and given at the second try; a wrong one is in the trail already
+            if principal is not None and refused.forbidden and refused.deny.reason != "two_factor":
+                about = {"app": call.params["app"]} if "app" in call.params else {}
+                self._face.refused(scope, refused.deny, principal, what=_asked(scope), **about)
+            raise
 
     def _prove_and(self, run: Callable[[Call], Answer], call: Call) -> Answer:
         acting = call.by.principal  # nobody where a password was given: that asks for a code by itself
@@ -166,6 +173,11 @@ class Endpoint:
     def may_be_sensitive(self) -> bool:
         """Whether some of its calls take it."""
         return bool(self._sensitive)
+
+
+def _asked(scope: Scope) -> str:
+    """The method and the route's template: a path's variables can hold a secret."""
+    return f"{scope['method']} {getattr(scope.get('route'), 'path', '?')}"
 
 
 def admit(env: Env, presented: credentials.Presented | credentials.Absent) -> Principal | Deny:

@@ -96,11 +96,15 @@ class Face:
             )
         return outcome
 
-    def refused(self, scope: Scope, deny: Deny, principal: Principal | None = None) -> None:
-        """Notes a refusal for the audit trail; written later, so that a storm of retries costs next to nothing."""
+    def refused(
+        self, scope: Scope, deny: Deny, principal: Principal | None = None, *, action: str = "request", **about: str
+    ) -> None:
+        """Notes a refusal for the audit trail; written later, so that a storm of retries costs next to nothing. ``about``: what
+        somebody who is known asked for.
+        """
         if deny.reason != "missing":
             grant_id = principal.grant_id if principal else deny.credential[0] if deny.credential else None
-            self.refusals.note(grant_id, deny.reason, address(scope))
+            self.refusals.note(grant_id, deny.reason, address(scope), action, **about)
 
 
 def life_headers(principal: Principal, now: datetime) -> list[tuple[bytes, bytes]]:

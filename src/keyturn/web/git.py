@@ -89,7 +89,7 @@ class Git:
         try:
             app = git_access.admit(face.env, principal, wanted, service)
         except Refused as refused:
-            face.refused(scope, refused.deny, principal)
+            face.refused(scope, refused.deny, principal, **git_access.refused(service, wanted))
             raise
         try:
             if what == ADVERTISEMENT:

@@ -91,6 +91,7 @@ _REFUSED: Final[dict[str, str]] = {
     "cli_login.collect": "A command line's token was not handed out",
     "password_reset.ask": "Somebody asked for a link for a new password; none was sent",
     "git.push": "A push to an app was turned away",
+    "git.fetch": "A fetch from an app was turned away",
 }
 """Where the sentence of the deed would be untrue when it was refused."""
 
