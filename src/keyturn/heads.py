@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 LONGEST: Final = 64 * 1024
 """Bytes of a head past its first piece, which is what one read from the socket gives: at most 256 KiB."""
 
-_BODY: Final = b'{"id":"bad_request","message":"The request line and headers are too long: at most 65536 bytes."}'
+_BODY: Final = b'{"id":"bad_request","message":"The request line and headers are too long: at most 65536 bytes."}\n'
 _ANSWER: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
     b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(_BODY), _BODY)

@@ -113,6 +113,7 @@ def test_the_wait_sends_white_space_until_the_decision_and_then_the_token(
 
     reply = site.runner.run(run())
     assert reply.body.startswith(b"   ")
+    assert reply.body.endswith(b"}\n")
     assert reply.header("content-length") is None
     assert reply.json["access_token"].startswith("ktl_")
 

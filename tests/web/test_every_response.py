@@ -69,6 +69,14 @@ def test_every_response_has_its_id_the_requests_left_and_the_headers_of_safety(s
     assert len({reply.header("request-id") for reply in replies}) == len(replies)
 
 
+def test_json_ends_with_a_newline_which_its_length_counts(site: Site) -> None:
+    replies = [reply for reply in some_replies(site) if reply.header("content-type") == "application/json"]
+    assert len(replies) >= 15
+    for reply in replies:
+        assert reply.body[-2:] in (b"}\n", b"]\n"), reply
+        assert int(reply.header("content-length") or "") == len(reply.body)
+
+
 def test_nothing_but_files_may_be_kept_by_a_cache(site: Site) -> None:
     for reply in some_replies(site):
         if "text/css" not in (reply.header("content-type") or "") and reply.status != 404:

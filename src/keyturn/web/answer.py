@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from keyturn.store.interface import Slice
 
 if TYPE_CHECKING:
@@ -20,6 +22,11 @@ class Answer:
     body: Any
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+def encode(body: object) -> bytes:
+    """A body as it is sent: JSON and a newline, so that whoever reads it in a terminal finds their prompt on a line of its own."""
+    return orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def iso(when: datetime | None) -> str | None:

@@ -21,7 +21,7 @@ from keyturn.core import decide
 from keyturn.core.credential import Deny, Principal
 from keyturn.store.interface import Unavailable
 from keyturn.web import credentials, refuse
-from keyturn.web.answer import Answer
+from keyturn.web.answer import Answer, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -228,7 +228,7 @@ async def send_answer(scope: Scope, send: Send, answer: Answer) -> None:
     """Sends the answer; GETs carry an ETag and are answered 304 when the client has the same already [RFC 9110
     13.1.2].
     """
-    raw = orjson.dumps(answer.body)
+    raw = encode(answer.body)
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
     status = answer.status
     if scope["method"] in ("GET", "HEAD") and status in (200, 206):

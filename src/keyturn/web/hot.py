@@ -10,12 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote
 
-import orjson
-
 from keyturn.core import decide, scope
 from keyturn.store.interface import Unavailable
 from keyturn.web import call, credentials, refuse, render
-from keyturn.web.answer import Answer, iso
+from keyturn.web.answer import Answer, encode, iso
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -43,7 +41,7 @@ async def verify(face: Face, asgi: Scope, _receive: Receive, send: Send) -> None
             return
     expires_at = iso(principal.expires_at)
     scopes = " ".join(principal.scopes)
-    raw = orjson.dumps(
+    raw = encode(
         {
             "account": principal.account_id,
             "email": principal.email,

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from keyturn.actions import cli_login
 from keyturn.actions.env import Gone, Problem
 from keyturn.core import decide, lifecycle, reasons
 from keyturn.store.interface import Unavailable
 from keyturn.web import credentials, refuse
-from keyturn.web.answer import Answer, iso
+from keyturn.web.answer import Answer, encode, iso
 from keyturn.web.call import read_body, send_answer
 from keyturn.web.face import place
 from keyturn.web.render import seconds_left
@@ -114,7 +112,7 @@ class Wait:
             self._waiting -= 1
             gone.cancel()
         if body is not None:
-            await send({"type": "http.response.body", "body": orjson.dumps(body)})
+            await send({"type": "http.response.body", "body": encode(body)})
 
     async def _wait(
         self, scope: Scope, send: Send, login_id: str, secret: str, gone: asyncio.Future[None]
