@@ -77,9 +77,6 @@ CAUSES: dict[Event, str] = {
     Event.LEAK: "anyone who found the token: `POST /credentials/revoke`",
 }
 
-# What nothing in this version can cause; the table has it for when something does.
-LATER_EVENTS = (Event.SSO_ON, Event.SSO_SESSION_END, Event.DEPROVISION)
-
 SIGNS = {
     Effect.DIES: "dies",
     Effect.REPLACED: "dies, new one made",
@@ -188,7 +185,7 @@ def policies() -> str:
 
 
 def _cause(event: Event) -> str:
-    return CAUSES[event] + (" (not in this version)" if event in LATER_EVENTS else "")
+    return CAUSES[event] + (" (not in this version)" if event in policy.NOT_YET else "")
 
 
 def _life(seconds: int | None) -> str:

@@ -41,8 +41,7 @@ def test_the_text_names_an_event_if_and_only_if_the_event_ends_it(kind: Kind, ru
 def test_under_the_strictest_rules_the_sentence_is_still_one() -> None:
     assert lifecycle.told_at_birth(Kind.AUTHORIZATION, None, NOW, STRICTEST) == (
         "never expires; ends if you log out everywhere, revoke it, change your password or regenerate the API key,"
-        " or if an administrator revokes it, single sign-on is turned on for your account, your account is suspended"
-        " or your account is closed"
+        " or if an administrator revokes it, your account is suspended or your account is closed"
     )
 
 

@@ -202,7 +202,6 @@ WORDS = {
     "revoke it": Event.REVOKE,
     "change your password": Event.PASSWORD_CHANGE,
     "regenerate it": Event.KEY_REGENERATED,
-    "single sign-on is turned on for your account": Event.SSO_ON,
     "an administrator revokes it": Event.REVOKE_BY_ADMIN,
     "your account is suspended": Event.SUSPEND,
     "your account is closed": Event.CLOSE,
@@ -214,6 +213,7 @@ def test_what_is_told_at_birth_is_what_can_kill_it(kind: Kind) -> None:
     told = lifecycle.told_at_birth(kind, None, NOW)
     assert told.startswith("never expires; ends if you ")
     newborn = grant("it", kind)
+    assert "single sign-on" not in told, "nothing in this version turns it on"
     for words, event in WORDS.items():
         kills = bool(lifecycle.ends(event, [newborn], NOW, acting="another", target="it"))
         assert (words in told) == kills, (words, told)
@@ -222,8 +222,7 @@ def test_what_is_told_at_birth_is_what_can_kill_it(kind: Kind) -> None:
 def test_a_birth_is_told_as_a_sentence() -> None:
     assert lifecycle.told_at_birth(Kind.LOGIN, NOW + timedelta(days=365), NOW) == (
         "expires in 365 days (2027-03-02 09:00 UTC), or sooner if you log out, revoke it or change your password,"
-        " or if an administrator revokes it, single sign-on is turned on for your account, your account is suspended"
-        " or your account is closed"
+        " or if an administrator revokes it, your account is suspended or your account is closed"
     )
 
 

@@ -15,7 +15,6 @@ WORDS = {
     "reset your password": {Event.PASSWORD_RESET},
     "regenerate it": {Event.KEY_REGENERATED},
     "regenerate the API key": {Event.KEY_REGENERATED},
-    "single sign-on is turned on for your account": {Event.SSO_ON},
     "an administrator revokes it": {Event.REVOKE_BY_ADMIN},
     "your account is suspended": {Event.SUSPEND},
     "your account is closed": {Event.CLOSE},

@@ -15,6 +15,7 @@ from tests.support.world import EMAIL
 
 from keyturn.actions import accounts, grants, preview
 from keyturn.actions.env import By
+from keyturn.core import policy
 from keyturn.core.overrides import parse
 from keyturn.core.policy import DEFAULT, HOUR, ONE, REASON_OF, Effect, Event, Kind
 from keyturn.web.pages.visit import cookie_name
@@ -37,6 +38,7 @@ CASES = [
 def test_every_event_is_in_the_matrix_or_known_to_be_impossible() -> None:
     assert set(CAUSES) | ELSEWHERE | NOT_YET == set(Event)
     assert not set(CAUSES) & (ELSEWHERE | NOT_YET)
+    assert policy.NOT_YET == NOT_YET
 
 
 def fate(site: Site, credential: Credential) -> str | None:

@@ -201,7 +201,7 @@ def told_at_birth(
 ) -> str:
     """When and of what a credential will die, in words: "expires in 365 days (...), or sooner if you log out, ...".
 
-    ``created_at``: when it was made, where that is not ``now``.
+    Only what can happen on this server is named. ``created_at``: when it was made, where that is not ``now``.
     """
     if expires_at is None:
         start = "never expires; ends if you "
@@ -213,16 +213,17 @@ def told_at_birth(
     you = [
         "regenerate it" if event is Event.KEY_REGENERATED and kind is Kind.API_KEY else words
         for event, words in _YOU.items()
-        if deadly(event, kind, rules) and not (event in _SAID_BY and deadly(_SAID_BY[event], kind, rules))
+        if _told(event, kind, rules)
     ]
-    others = [
-        words
-        for event, words in _OTHERS.items()
-        if deadly(event, kind, rules) and not (event in _SAID_BY and deadly(_SAID_BY[event], kind, rules))
-    ]
+    others = [words for event, words in _OTHERS.items() if _told(event, kind, rules)]
     if kind is Kind.OAUTH:
         others.append(f"its application leaves it unused for {in_words(rules.oauth_refresh)}")
     return start + _either(you) + (f", or if {_either(others)}" if others else "")
+
+
+def _told(event: Event, kind: Kind, rules: Policy) -> bool:
+    said = event in _SAID_BY and deadly(_SAID_BY[event], kind, rules)
+    return event not in policy.NOT_YET and deadly(event, kind, rules) and not said
 
 
 def deadly(event: Event, kind: Kind, rules: Policy = policy.DEFAULT) -> bool:

@@ -116,6 +116,9 @@ ONE: Final = frozenset(
     }
 )
 
+# What nothing in this version can cause; the table has its rows for when something does, and nobody is warned of it.
+NOT_YET: Final = frozenset({Event.SSO_ON, Event.SSO_SESSION_END, Event.DEPROVISION})
+
 # The reason (reasons.ENDINGS) that the event stamps on what it ends.
 REASON_OF: Final[dict[Event, str]] = {
     Event.EXPIRY: "expired",
