@@ -148,6 +148,7 @@ def test_nothing_that_was_asked_is_shortened_in_silence() -> None:
         (3600, 3600),
         ("3600", 3600),
         (" 60 ", 60),
+        ("60\x1f", 60),
         ("+60", 60),
         (60.0, 60),
         (1, 1),

@@ -38,7 +38,7 @@ def seconds_asked(asked: object) -> int | None:
     if asked is None or asked == "":
         return None
     if isinstance(asked, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", asked):
-        asked = int(asked)
+        asked = int(asked.strip())  # which int alone does not do for all that is white space to a pattern
     if isinstance(asked, float) and asked.is_integer():
         asked = int(asked)
     if isinstance(asked, bool) or not isinstance(asked, int):
