@@ -140,9 +140,9 @@ def main(argv: Sequence[str]) -> int:
         if not path.exists():
             raise Failed(f"there is no store at {path}; start one with: keyturn serve --data {asked.data}")
         if asked.command == "backup":
-            return _backup(path, asked.file)
+            return _backup(path, asked.file, asked.data)
         if asked.command == "check":
-            return _check(url, path, as_json=asked.json)
+            return _check(url, path, asked.data, as_json=asked.json)
         post = post_settings.read(os.environ).post(os.environ.get("KEYTURN_PUBLIC_URL", "").rstrip("/"))
         env = environment(url, rules=settings.rules(asked.data, asked.policy), post=post)
         try:
@@ -293,7 +293,28 @@ def _rotate_keys(file: Path) -> int:
     return 0
 
 
-def _backup(path: Path, to: Path) -> int:
+def _backup(path: Path, to: Path, data: Path) -> int:
+    _copy(path, to)
+    print(
+        f"Wrote {to} ({to.stat().st_size} bytes). It has password hashes and digests of tokens: keep it like the store.",
+        file=sys.stderr,
+    )
+    others = [f"{name} ({what})" for name, what in _BESIDE.items() if (data / name).exists()]
+    if others:
+        listed = ", ".join(others)
+        print(f"Not in it, and to be copied after it (docs/operate/backups.md): {listed}.", file=sys.stderr)
+    return 0
+
+
+_BESIDE = {
+    settings.REPOSITORIES: "the apps' code",
+    settings.KEYS_FILE: "what seals two-factor seeds: keep it apart from the backup",
+    settings.HOST_KEYS: "SSH host keys",
+}
+"""What else of the data folder an operator wants back after a loss."""
+
+
+def _copy(path: Path, to: Path) -> None:
     if to.exists():
         raise Failed(f"{to} is there already; backups do not overwrite")
     partial = to.with_name(to.name + ".partial")
@@ -305,12 +326,6 @@ def _backup(path: Path, to: Path) -> int:
         target.execute("PRAGMA journal_mode=DELETE")
     partial.chmod(0o600)
     partial.rename(to)
-    print(
-        f"Wrote {to} ({to.stat().st_size} bytes). It has password hashes and digests of tokens: keep it like the store.\n"
-        "The keys that seal two-factor seeds (secret.keys) are not in it: keep a copy of those elsewhere.",
-        file=sys.stderr,
-    )
-    return 0
 
 
 def _free_name(path: Path) -> Path:
@@ -338,7 +353,7 @@ def _restore(path: Path, of: Path) -> int:
         kept = None
         if path.exists():
             kept = _free_name(path)
-            _backup(path, kept)
+            _copy(path, kept)
         with closing(sqlite3.connect(path, timeout=30)) as target:
             source.backup(target)
     path.chmod(0o600)
@@ -347,10 +362,11 @@ def _restore(path: Path, of: Path) -> int:
         f"The store is what {of} has." + (f" What was there before is beside it, as {kept.name}." if kept else ""),
         file=sys.stderr,
     )
+    print("The apps' code is not in it, and is as it was (docs/operate/backups.md).", file=sys.stderr)
     return 0
 
 
-def _check(url: str, path: Path, *, as_json: bool) -> int:
+def _check(url: str, path: Path, data: Path, *, as_json: bool) -> int:
     findings: list[str] = []
     with closing(sqlite3.connect(path)) as connection:
         findings += [f"damaged: {row[0]}" for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
@@ -364,6 +380,8 @@ def _check(url: str, path: Path, *, as_json: bool) -> int:
         engine.dispose()
     if have != need:
         findings.append(f"the schema is {have}, this version needs {need}; run: keyturn admin migrate")
+    else:
+        findings += _without_code(path, data / settings.REPOSITORIES)
     keys = path.parent / settings.KEYS_FILE
     for file in (path.parent, *sorted(path.parent.glob(path.name + "*")), *([keys] if keys.exists() else [])):
         mode = stat.S_IMODE(file.stat().st_mode)
@@ -374,3 +392,11 @@ def _check(url: str, path: Path, *, as_json: bool) -> int:
     else:
         print("\n".join(findings) if findings else "The store is whole.")
     return 1 if findings else 0
+
+
+def _without_code(path: Path, repositories: Path) -> list[str]:
+    """The apps that have no repository: what a restore of the store alone leaves."""
+    with closing(sqlite3.connect(path)) as connection:
+        living = connection.execute("SELECT id, name FROM apps WHERE ended_at IS NULL ORDER BY name").fetchall()
+    missing = [(name, repositories / f"{identity}.git") for identity, name in living]
+    return [f"the app {name} has no repository at {folder}" for name, folder in missing if not folder.is_dir()]

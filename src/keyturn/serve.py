@@ -219,7 +219,7 @@ def _prepare_ssh(settings: Settings) -> tuple[list[asyncssh.SSHKey], list[socket
     from keyturn.ssh import hostkeys  # noqa: PLC0415 - asyncssh takes half a second, before the workers are forked
 
     try:
-        keys = hostkeys.open_or_make(settings.data / hostkeys.FOLDER)
+        keys = hostkeys.open_or_make(settings.host_keys)
     except hostkeys.BadHostKey as wrong:
         raise BadSsh(str(wrong)) from None
     return keys, listen(settings.ssh_bind, settings.ssh_port, "--ssh-port or --ssh-bind")

@@ -52,7 +52,12 @@ class Settings:
     @property
     def repositories(self) -> Path:
         """The folder of the apps' code."""
-        return self.data / "repositories"
+        return self.data / REPOSITORIES
+
+    @property
+    def host_keys(self) -> Path:
+        """The folder of the keys by which SSH clients know the server."""
+        return self.data / HOST_KEYS
 
 
 def database_url(data: Path) -> str:
@@ -62,6 +67,8 @@ def database_url(data: Path) -> str:
 
 POLICY_FILE = "policy.toml"
 KEYS_FILE = "secret.keys"
+REPOSITORIES = "repositories"
+HOST_KEYS = "ssh"
 LARGEST_POLICY = 1 << 20  # bytes
 
 

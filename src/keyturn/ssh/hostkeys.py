@@ -10,7 +10,6 @@ from typing import Final
 
 import asyncssh
 
-FOLDER: Final = "ssh"
 KEYS: Final[tuple[tuple[str, str, dict[str, int]], ...]] = (
     ("host_ed25519", "ssh-ed25519", {}),
     ("host_rsa", "ssh-rsa", {"key_size": 3072}),
