@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from keyturn.actions import preview
+from keyturn.cli.preview import ABOUT as ABOUT_CLI
 from keyturn.core import policy, published, reasons
 from keyturn.core.lifecycle import deadly, in_words
 from keyturn.core.overrides import span
@@ -163,10 +165,13 @@ def policies() -> str:
         parts.append(f"| {f'*{name}*' if event in ONE else name} | {cells} | [`{REASON_OF[event]}`](reasons.md) |")
     parts += ["", "Who causes it, and how:", "", "| event | in the API | caused by |", "|---|---|---|"]
     parts += [f"| {published.EVENTS[event]} | `{event}` | {_cause(event)} |" for event in Event]
+    asked = [f"`{name}`" for name in ABOUT_CLI]
+    over_http = [f"`{event}`" for event in preview.OWN if event.value.replace("_", "-") not in ABOUT_CLI]
     before = ", ".join(span(seconds) for seconds in DEFAULT.thresholds[:-1])
     parts += [
         "",
-        "Every event can be previewed: `keyturn auth:preview EVENT` shows what it would end.",
+        f"`keyturn auth:preview EVENT` shows beforehand what an event would end, for {_either(asked)}. `GET /account/preview`",
+        f"also takes {_either(over_http)}. Routes that end something take `?dry_run=true` as well ([api.md](api.md)).",
         "",
         "## Before and after the end",
         "",
@@ -182,6 +187,10 @@ def policies() -> str:
         f"- Under single sign-on, logins and browser sessions end {span(policy.SSO_LONGEST)} after the sign-in.",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _either(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _cause(event: Event) -> str:

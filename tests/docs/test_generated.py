@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.conftest import run
+from tests.conftest import BIN, run
 
+from keyturn.actions import preview
 from keyturn.core import published
 from keyturn.core.policy import DEFAULT, LIVES, Event, Kind
 
@@ -73,3 +75,13 @@ def test_every_kind_event_and_reason_is_there(writer: ModuleType) -> None:
     for group in published.REASONS.values():
         assert all(f"| `{reason}` | " in reasons for reason in group)
     assert "{" not in reasons.replace("{id", "")
+
+
+def test_what_can_be_previewed_is_said_by_name_and_nothing_else(writer: ModuleType) -> None:
+    section = writer.policies().partition("`keyturn auth:preview EVENT`")[2].partition("## Before")[0]
+    of_the_cli, _, of_the_api = section.partition("`GET /account/preview`")
+    done = run([str(BIN / "keyturn"), "auth:preview", "--help"], None, {"COLUMNS": "300"})
+    listed = next(line for line in done.out.splitlines() if line.split()[:1] == ["EVENT"]).split(None, 1)[1].split(", ")
+    assert re.findall(r"`(.*?)`", of_the_cli) == listed
+    both = {Event(name.replace("-", "_")) for name in listed} | {Event(n) for n in re.findall(r"`(.*?)`", of_the_api)}
+    assert both == {*preview.OWN, Event.SUSPEND}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
-_ABOUT: Final = {
+ABOUT: Final = {
     "password-change": None,
     "password-reset": None,
     "logout": None,
@@ -21,6 +21,7 @@ _ABOUT: Final = {
     "suspend": "ACCOUNT",
     "revoke": "ID",
 }
+"""The events that can be asked about, and of what: None is the account that asks."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -32,10 +33,10 @@ def run(words: Sequence[str]) -> int:
         epilog="examples:\n  keyturn auth:preview password-change\n  keyturn auth:preview revoke ID\n"
         "  keyturn auth:preview suspend someone@example.com",
     )
-    parser.add_argument("event", choices=_ABOUT, metavar="EVENT", help=", ".join(_ABOUT))
+    parser.add_argument("event", choices=ABOUT, metavar="EVENT", help=", ".join(ABOUT))
     parser.add_argument("about", nargs="?", metavar="ID|ACCOUNT", help="what revoke and suspend are about")
     options = parser.parse(words)
-    wanted = _ABOUT[options.event]
+    wanted = ABOUT[options.event]
     if wanted and not options.about:
         parser.error(f"{options.event} is about one: give its {wanted}")
     if options.about and not wanted:
