@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.conftest import run
 
 from keyturn.client import errors
@@ -17,8 +18,17 @@ if TYPE_CHECKING:
 GUIDE = (Path(__file__).parents[2] / "docs" / "library.md").read_text(encoding="utf-8")
 
 
-def test_the_example_prints_what_the_guide_says(keyturn: Cli, account: Account, tmp_path: Path) -> None:
-    example, printed = re.search(r"```python\n(.*?)```.*?```text\n(.*?)```", GUIDE, re.DOTALL).groups()  # type: ignore[union-attr]
+EXAMPLES = re.findall(r"```python\n(.*?)```\n\nprints\n\n```text\n(.*?)```", GUIDE, re.DOTALL)
+
+
+def test_every_example_is_one_that_runs() -> None:
+    assert len(EXAMPLES) == GUIDE.count("```python") == 2
+
+
+@pytest.mark.parametrize(("example", "printed"), EXAMPLES, ids=["authorizations", "apps"])
+def test_an_example_prints_what_the_guide_says(
+    example: str, printed: str, keyturn: Cli, account: Account, tmp_path: Path
+) -> None:
     keyturn.log_in(account)
     script = tmp_path / "example.py"
     script.write_text(example, encoding="utf-8")
