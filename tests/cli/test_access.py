@@ -77,6 +77,7 @@ def test_one_gives_up_ones_own(logged_in: Cli, app: str, other: Account, theirs:
     ("words", "code", "said"),
     [
         (["access:add", "nobody@example.com"], 1, "nobody has an account with nobody@example.com"),
+        (["access:add", "nobody@example.com"], 1, "keyturn admin accounts:invite EMAIL"),
         (["access:add", "{other}", "-p", "admin"], 1, "the valid ones are view, deploy, operate, manage"),
         (["access:add"], 2, "next: keyturn access:add --help"),
         (["access:update", "{other}"], 2, "next: keyturn access:update --help"),

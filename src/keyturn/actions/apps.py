@@ -265,7 +265,11 @@ def somebody(tx: Tx, principal: Principal, who: object, field: str = "user") -> 
         raise Invalid(field, f"{field} must be an e-mail address or an id")
     account = tx.account(principal.account_id if who == "~" else who) or tx.account_by_email(who)
     if account is None or account.closed_at is not None:
-        raise Invalid(field, f"Couldn't find that user: nobody has an account with {who.strip()[:100]}")
+        raise Invalid(
+            field,
+            f"Couldn't find that user: nobody has an account with {who.strip()[:100]}",
+            "ask an administrator to invite them, on the dashboard or with: keyturn admin accounts:invite EMAIL",
+        )
     return account
 
 

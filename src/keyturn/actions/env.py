@@ -226,11 +226,12 @@ class NotFound(Problem):
 
 
 class Invalid(Problem):
-    """A value that cannot be taken. ``field`` names it."""
+    """A value that cannot be taken. ``field`` names it; ``next`` is what mends it, where that is not plain."""
 
-    def __init__(self, field_name: str, message: str) -> None:
+    def __init__(self, field_name: str, message: str, next: str | None = None) -> None:  # noqa: A002 - the API's own word
         super().__init__(message)
         self.field = field_name
+        self.next = next
 
 
 class Gone(Problem):

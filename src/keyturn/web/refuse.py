@@ -51,7 +51,8 @@ def problem(found: Problem) -> Answer:
     if isinstance(found, NotFound):
         return Answer({"id": "not_found", "resource": found.resource, "message": message}, 404)
     if isinstance(found, Invalid):
-        return Answer({"id": "invalid_params", "message": message, "field": found.field}, 422)
+        more = {"next": found.next} if found.next else {}
+        return Answer({"id": "invalid_params", "message": message, "field": found.field} | more, 422)
     if isinstance(found, Gone):
         return Answer({"id": "gone", "message": message}, 410)
     if isinstance(found, Throttled):
