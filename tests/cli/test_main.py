@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 import keyturn
-from keyturn.cli.failures import Cancelled, UsageError, exit_code
+from keyturn.cli.failures import EXIT_CODES, Cancelled, UsageError, exit_code
 from keyturn.cli.main import ALIASES, COMMANDS, main, resolve
 from keyturn.client import errors
 from keyturn.client.hosts import HostError
@@ -56,6 +59,14 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help"]) == 0
     listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
     assert {ALIASES.get(name, name) for name in listed} == set(COMMANDS) - {"help"}
+
+
+def test_help_names_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help"]) == 0
+    said = " ".join(capsys.readouterr().out.split()).partition("The exit code: ")[2]
+    assert re.findall(r"\d+", said) == sorted({str(code) for _, code in EXIT_CODES} | {"0"}, key=int)
+    page = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert said.rstrip(".") in page
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

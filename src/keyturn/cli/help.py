@@ -45,6 +45,7 @@ def run(words: Sequence[str]) -> int:
         "",
         "One command's options: keyturn help COMMAND. topic:verb may be written topic verb.",
         "The server: --host, else HEROKU_HOST, else that of the last login --host. The token: HEROKU_API_KEY, else netrc.",
+        "The exit code: 0 done, 1 failed, 2 used wrongly, 4 not logged in or refused, 130 interrupted.",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
