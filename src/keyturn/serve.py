@@ -185,7 +185,7 @@ def main(argv: Sequence[str]) -> int:
         )
         turns = Slots(settings.git.limits.processes)
         face = Face(
-            env, url, *limits, Refusals(), report_limit, git_limit=git_limit, git=repositories, turns=turns,
+            env, url, *limits, Refusals(), report_limit, git_limit=git_limit, git=repositories, turns=turns, ssh=bool(ssh_sockets),
             upkeep_every=settings.upkeep_seconds, workers=settings.workers,
         )  # fmt: skip
         config = uvicorn.Config(

@@ -15,8 +15,10 @@ import pytest
 from tests.support.site import Site
 from tests.support.world import PASSWORD, START
 
-from keyturn.actions import letters, outbox, resets
+from keyturn.actions import apps, letters, outbox, resets
 from keyturn.actions.env import By, Post
+from keyturn.adapters.commands import CommandPolicy
+from keyturn.adapters.git import Git
 from keyturn.core import overrides, policy, published
 from keyturn.core.policy import DAY, HOUR, Event, Kind
 from keyturn.store.interface import AuditEvent, Outgoing
@@ -350,6 +352,40 @@ def test_failing_mails_and_a_missing_key_are_to_be_mended(site: Site) -> None:
     assert "Outbox 1 waiting, 1 with failed tries Mend this" in page
     assert "Seeds of one-time codes no key to seal them Mend this" in page
     assert "2 things to mend" in page
+
+
+def health(site: Site) -> str:
+    """The page, for an administrator who signs in anew."""
+    browser = site.browser()
+    browser.sign_in()
+    return text_of(browser.page("/admin/health"))
+
+
+def test_how_git_is_served_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = site.account(GRACE)
+    who = site.principal(site.mint(account))
+    for name in ("quiet-river", "loud-river", "dry-river"):
+        apps.create(site.env, site.by(), who, name=name)
+    apps.destroy(site.env, site.by(), who, "dry-river")
+    site.face = dataclasses.replace(site.face, git=site.repositories)
+    with_env(site)
+    site.account(admin=True)
+    page = health(site)
+    assert "Apps 2, each with a repository" in page
+    assert "Git served over HTTP Fine" in page
+    assert "Git over SSH not by this server" in page
+    assert "Pushes judged by no program of yours" in page
+    site.face = dataclasses.replace(site.face, ssh=True)
+    with_env(site, push_policy=CommandPolicy(["true"]))
+    page = health(site)
+    assert "Git over SSH served here" in page
+    assert "Pushes judged by a program of yours (--pre-receive)" in page
+    monkeypatch.setenv("PATH", "")
+    without = Git(site.path.parent / "repositories")
+    site.face = dataclasses.replace(site.face, git=without)
+    with_env(site)
+    assert "Git there is no git program Mend this" in health(site)
+    without.close()
 
 
 def test_a_store_that_does_not_tell_what_it_is_is_to_be_mended(site: Site) -> None:

@@ -85,6 +85,8 @@ class Program(Protocol):
 
     @property
     def limits(self) -> GitLimits: ...
+    @property
+    def installed(self) -> bool: ...
     def start(
         self,
         service: str,

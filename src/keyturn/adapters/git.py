@@ -112,6 +112,11 @@ class Git:
         self._threads = ThreadPoolExecutor(self.limits.processes, "keyturn-git")
         self._told = Advertisements()
 
+    @property
+    def installed(self) -> bool:
+        """Whether there is a git program to serve them with."""
+        return self._program is not None
+
     # repositories
 
     def path(self, app_id: str) -> Path:

@@ -54,6 +54,8 @@ class Face:
     """None where there are no repositories."""
     turns: Slots | None = None
     """Fetches and pushes at the same time; shared with git over SSH. None: of this face's own."""
+    ssh: bool = False
+    """Whether git is served over SSH beside it."""
     uses: Uses = field(default_factory=Uses)
     instance: str = "Keyturn"
     offload: Offload = field(default_factory=Offload)

@@ -72,6 +72,7 @@ class LinkRows(Rows):
         over = sa.or_(grants.ended_at.is_not(None), sa.and_(grants.expires_at.is_not(None), grants.expires_at <= now))
         asked = {
             "accounts": (t.accounts, t.accounts.c.closed_at.is_(None)),
+            "apps": (t.apps, t.apps.c.ended_at.is_(None)),
             "suspended": (t.accounts, t.accounts.c.suspended_at.is_not(None)),
             "administrators": (t.accounts, sa.and_(t.accounts.c.admin, t.accounts.c.closed_at.is_(None))),
             "administrators_without": (

@@ -51,6 +51,7 @@ def show(visit: Visit) -> Response:
         groups = [
             ("Server", [*_server(visit), _store(described)]),
             ("Mail and webhooks", _post(visit, counted)),
+            ("Apps and git", _git(visit, counted)),
             ("Sign-in", _sign_in(visit, counted)),
         ]
         counts = [(label, f"{counted[name]:,}") for label, name in _COUNTED]
@@ -135,6 +136,26 @@ def _post(visit: Visit, counts: dict[str, int]) -> list[Check]:
     else:
         checks.append(Check("Outbox", "ok", f"{waiting} waiting"))
     return checks
+
+
+def _git(visit: Visit, counts: dict[str, int]) -> list[Check]:
+    face = visit.face
+    if face.git is None:
+        served = Check("Git", "info", "not served")
+    elif face.git.installed:
+        served = Check("Git", "ok", f"served over {'HTTPS' if face.https else 'HTTP'}")
+    else:
+        served = Check(
+            "Git", "bad", "there is no git program", "Nothing can be pushed or fetched. Install git and restart."
+        )
+    judge = "no program of yours" if visit.env.push_policy is None else "a program of yours (--pre-receive)"
+    return [
+        Check("Apps", "info", f"{counts['apps']:,}, each with a repository in the data folder",
+              "A backup of the store does not hold them: docs/operate/backups.md." if counts["apps"] else ""),
+        served,
+        Check("Git over SSH", "info", "served here" if face.ssh else "not by this server"),
+        Check("Pushes", "info", f"judged by {judge}"),
+    ]  # fmt: skip
 
 
 def _sign_in(visit: Visit, counts: dict[str, int]) -> list[Check]:
