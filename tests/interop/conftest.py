@@ -124,7 +124,7 @@ class Window:
 
     def sign_in(self, email: str, password: str) -> None:
         """Fill in the sign-in form that is shown, and send it."""
-        self.page.get_by_label("Email").fill(email)
+        self.page.get_by_label("E-mail address").fill(email)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("main").get_by_role("button", name="Sign in").click()
 

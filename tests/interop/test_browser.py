@@ -40,7 +40,7 @@ def setup_link(server: Server) -> str:
 
 def make_first_account(page: Page, link: str, password: str) -> None:
     page.goto(link)
-    page.get_by_label("Email").fill("admin@example.com")
+    page.get_by_label("E-mail address").fill("admin@example.com")
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Make the account").click()
 
@@ -65,11 +65,11 @@ def test_a_short_password_is_refused_at_setup_and_the_link_still_works(
     page = window_without_scripts.page
     link = setup_link(fresh_server)
     page.goto(link)
-    page.get_by_label("Email").fill("admin@example.com")
+    page.get_by_label("E-mail address").fill("admin@example.com")
     page.get_by_label("Password").fill("password1234567")  # long enough for the browser, too common for the server
     page.get_by_role("button", name="Make the account").click()
     expect(page.get_by_role("alert")).to_be_visible()
-    expect(page.get_by_label("Email")).to_have_value("admin@example.com")
+    expect(page.get_by_label("E-mail address")).to_have_value("admin@example.com")
     page.get_by_label("Password").fill("seven quiet lanterns burn")
     page.get_by_role("button", name="Make the account").click()
     expect(page.get_by_text("Administrator", exact=True)).to_be_visible()
@@ -79,7 +79,7 @@ def test_a_wrong_password_is_said_and_the_address_kept(server: Server, account: 
     window.page.goto(f"{server.url}/sign-in")
     window.sign_in(account.email, "not the password at all")
     expect(window.page.get_by_role("alert")).to_contain_text("do not belong together")
-    expect(window.page.get_by_label("Email")).to_have_value(account.email)
+    expect(window.page.get_by_label("E-mail address")).to_have_value(account.email)
     expect(window.page.get_by_label("Password")).to_have_value("")
     window.page.get_by_label("Password").fill(account.password)
     window.page.get_by_role("main").get_by_role("button", name="Sign in").click()

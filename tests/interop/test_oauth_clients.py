@@ -132,7 +132,7 @@ def test_an_error_reaches_the_program_through_a_sign_in_too(
     program, _ = session
     address, _ = program.authorization_url(server.url + "/oauth/authorize")
     window.page.goto(address.replace("identity+read", "nonsense"))
-    window.page.get_by_label("Email").fill(account.email)
+    window.page.get_by_label("E-mail address").fill(account.email)
     window.page.get_by_label("Password").fill("wrong")
     window.page.get_by_role("button", name="Sign in").click()
     window.sign_in(account.email, account.password)

@@ -128,7 +128,7 @@ def test_a_forgotten_password_is_replaced_by_mail_and_the_sessions_end(post: Pos
     login = server.token(account)
     page.goto(f"{server.url}/sign-in")
     page.get_by_role("link", name="Forgot your password?").click()
-    page.get_by_label("Email").fill(account.email)
+    page.get_by_label("E-mail address").fill(account.email)
     page.get_by_role("button", name="Mail me a link").click()
     link = post.link(account.email, "/reset")
     page.goto(link)

@@ -108,7 +108,7 @@ class Keyboard:
 
 def sign_in(hand: Hand, page: Page, server: Server, account: Account) -> None:
     page.goto(server.url)
-    hand.write(page.get_by_label("Email"), account.email)
+    hand.write(page.get_by_label("E-mail address"), account.email)
     hand.write(page.get_by_label("Password"), account.password)
     hand.use(page.get_by_role("main").get_by_role("button", name="Sign in", exact=True))
     expect(page.get_by_role("heading", name="Credentials", level=1)).to_be_visible()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import ast
 import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support.world import START
 
 import keyturn
 from keyturn.core.policy import Kind
-from keyturn.core.reasons import ENDINGS
+from keyturn.core.reasons import ENDINGS, FORBIDDEN, UNPROVEN
 from keyturn.store.interface import AuditEvent
 from keyturn.web.pages import audit_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # what the names in formatted actions can stand for
 VALUES = {
@@ -24,17 +27,42 @@ VALUES = {
 
 
 def actions_in(source: str) -> set[str]:
-    """The action of each call of audit.record and audit.event: its fourth or third argument, with every kind filled in."""
+    """The action of whatever makes an event, with every kind filled in: of audit.record its fourth argument, of audit.event
+    the third, of an AuditEvent the second; and what refusals are noted with: the value of a key, or the default of a
+    parameter or field, that is called "action".
+    """
     found = set()
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        for name, value in named_in(node):
+            if name == "action" and isinstance(value, ast.Constant | ast.IfExp):
+                found |= texts_of(value) - {"", "None"}  # where one may be searched for, or none be there
+        if not isinstance(node, ast.Call):
             continue
-        if not isinstance(node.func.value, ast.Name) or node.func.value.id != "audit":
+        called = ast.unparse(node.func)
+        at = {"audit.record": 3, "audit.event": 2, "AuditEvent": 1}.get(called)
+        if at is None:
             continue
-        at = {"record": 3, "event": 2}.get(node.func.attr)
-        if at is not None:
-            found |= texts_of(node.args[at])
+        given = node.args[at : at + 1] or [keyword.value for keyword in node.keywords if keyword.arg == "action"]
+        # what hands an action on was told it elsewhere, and the store reads rows back
+        if given and ast.unparse(given[0]) not in ("action", "refusal.action"):
+            found |= texts_of(given[0])
     return found
+
+
+def named_in(node: ast.AST) -> Iterator[tuple[object, ast.expr]]:
+    """The keys, parameters and fields that have a value here."""
+    if isinstance(node, ast.Dict):
+        yield from (
+            (key.value, value)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if isinstance(key, ast.Constant)
+        )
+    elif isinstance(node, ast.arguments):
+        named = [*node.posonlyargs, *node.args]
+        yield from ((each.arg, value) for each, value in zip(named[::-1], node.defaults[::-1], strict=False))
+        yield from ((each.arg, value) for each, value in zip(node.kwonlyargs, node.kw_defaults, strict=True) if value)
+    elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+        yield node.target.id, node.value
 
 
 def texts_of(node: ast.expr) -> set[str]:
@@ -60,7 +88,8 @@ def all_actions() -> set[str]:
 
 def test_every_action_that_is_written_has_words() -> None:
     found = all_actions()
-    assert {"sign_in", "login.create", "cli_login.deny", "web.end", "ssh_key.end"} <= found  # the walk sees them all
+    # the walk sees them all
+    assert {"sign_in", "login.create", "cli_login.deny", "web.end", "ssh_key.end", "request", "git.fetch"} <= found
     assert {action for action in found if audit_words.template_of(action) is None} == set()
 
 
@@ -75,6 +104,15 @@ def test_every_action_is_in_a_group_of_the_filter_and_no_group_is_empty() -> Non
     found = {action: groups(action) for action in all_actions()}
     assert [action for action, its in found.items() if not its] == []
     assert {name for its in found.values() for name in its} == audit_words.GROUPS.keys()
+
+
+@pytest.mark.parametrize("reason", sorted((ENDINGS | UNPROVEN | FORBIDDEN).keys() - {"missing"}))
+def test_every_reason_of_a_refused_request_has_words(reason: str) -> None:
+    said = audit_words.say(AuditEvent(START, "request", "refused", reason=reason, details={"count": 1}))
+    assert "token was refused" in said.sentence
+    assert said.why
+    often = audit_words.say(AuditEvent(START, "request", "refused", reason=reason, details={"count": 12}))
+    assert often.why == f"{said.why}, 12 times"
 
 
 def test_every_reason_of_an_ending_has_words() -> None:

@@ -74,7 +74,7 @@ def test_accounts_are_listed_by_address_with_their_states(site: Site) -> None:
     change(site, grace, mfa_since=site.clock(), suspended_at=site.clock(), federated=True, verified_at=site.clock())
     change(site, closed, closed_at=site.clock())
     page = text_of(browser.page("/admin/accounts"))
-    assert "ada@example.com (you) Administrator Not verified just now" in page
+    assert "ada@example.com (you) Administrator Not confirmed just now" in page
     assert "grace@example.com Grace Hopper Suspended Two-factor Single sign-on never" in page
     assert "zoe@example.com Closed never" in page
 

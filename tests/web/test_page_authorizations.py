@@ -81,7 +81,7 @@ def test_the_living_and_the_dead_have_a_tab_each(site: Site) -> None:
     site.clock.advance(hours=2)
     ended = browser.page(HERE + "?view=ended").text
     assert ids_on(ended) == [soon.grant.id, dead.grant.id]
-    assert "revoked by its owner" in text_of(ended)
+    assert "revoked by you" in text_of(ended)
     assert "expired on" in text_of(ended)
 
 

@@ -314,7 +314,7 @@ def test_whoever_used_it_lately_is_shown_before_it_is_revoked_and_what_is_foreto
     assert before - alive(site, account) == foretold == {made.grant.id}
     assert site.reason(made.secret) == "revoked_by_owner"
     after = text_of(browser.page(own(made)).text)
-    assert "was revoked by its owner" in after
+    assert "was revoked by you" in after
     assert f"keyturn authorizations:create --like {made.grant.id}" in after
     assert "Create like this one" in after
 

@@ -110,5 +110,5 @@ To confirm that it is yours, open this link within {life} and press the button:
 
 It works once. It was asked for from {address}, on {when}.
 
-If you have no account there, do nothing: somebody mistyped their address, and without you it stays unconfirmed.
+If you have no account there, do nothing: somebody mistyped their address, and without you it is not confirmed.
 """

@@ -117,6 +117,8 @@ def session_for(env: Env, by: By, account: Account, *, restricted: bool = False)
 
 
 def _session(env: Env, tx: Tx, by: By, account: Account, *, restricted: bool = False) -> Credential:
+    # whoever was let in by a link (set-up, an invitation) has signed in as well
+    tx.change_account(account.id, last_login_at=env.clock())
     enrol = restricted or (account.mfa_since is None and must_have_second_factor(env, account))
     return grants.mint(
         env, tx, by, account, Kind.WEB, scopes=(ENROL if enrol else "global",), description="Browser session",

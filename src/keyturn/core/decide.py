@@ -145,9 +145,11 @@ def recreate(kind: Kind, grant_id: str) -> str:
     return policy.LIVES[kind].recreate + like
 
 
-def death_sentence(kind: Kind, description: str, reason_id: str, when: datetime) -> str:
-    """Of what a credential died, as it is told to its holder and its owner."""
-    return reasons.ENDINGS[reason_id].sentence.format(what=_what(kind, description), when=in_words(when))
+def death_sentence(kind: Kind, description: str, reason_id: str, when: datetime, *, to_author: bool = False) -> str:
+    """Of what a credential died, as it is told to its holder and its owner. ``to_author``: to whoever ended it."""
+    reason = reasons.ENDINGS[reason_id]
+    sentence = (to_author and reason.to_author) or reason.sentence
+    return sentence.format(what=_what(kind, description), when=in_words(when))
 
 
 def _what(kind: Kind, description: str) -> str:

@@ -18,6 +18,8 @@ class Reason:
     sentence: str
     next: str = "keyturn login"
     """The command that mends it; ``{recreate}`` stands for the one that makes such a credential anew."""
+    to_author: str = ""
+    """The sentence for whoever ended it themselves; empty: the same."""
 
 
 def _table(*reasons: Reason) -> dict[str, Reason]:
@@ -28,7 +30,8 @@ def _table(*reasons: Reason) -> dict[str, Reason]:
 ENDINGS: Final = _table(
     Reason("expired", "{what} expired on {when}.", "{recreate}"),
     Reason("logged_out", "{what} was logged out on {when}.", "{recreate}"),
-    Reason("revoked_by_owner", "{what} was revoked by its owner on {when}.", "{recreate}"),
+    Reason("revoked_by_owner", "{what} was revoked by its owner on {when}.", "{recreate}",
+           to_author="{what} was revoked by you on {when}."),
     Reason("revoked_by_admin", "{what} was revoked by an administrator on {when}; ask them why.", "{recreate}"),
     Reason("password_changed", "{what} ended on {when}, when the account's password was changed.", "{recreate}"),
     Reason("password_reset", "{what} ended on {when}, when the account's password was reset.", "{recreate}"),

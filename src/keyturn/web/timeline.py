@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from keyturn.core import decide, lifecycle, policy
 from keyturn.core.policy import DAY, Kind
 from keyturn.web import timescale
+from keyturn.web.pages import agents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -178,7 +179,7 @@ def row(credential: Credential, account: Account, now: datetime, scale: Scale, c
     end_at = death[1] if death else grant.expires_at
     if death:
         tone = "bad" if death[0] in ALARMING else "over"
-        fate = decide.death_sentence(grant.kind, "", *death)
+        fate = decide.death_sentence(grant.kind, "", *death, to_author=grant.ended_by == account.id)
     else:
         tone = "warn" if lifecycle.warning_due(grant.created_at, grant.expires_at, now) else "calm"
         fate = f"if {else_ends(grant.kind, now, rules)}"
@@ -189,7 +190,7 @@ def row(credential: Credential, account: Account, now: datetime, scale: Scale, c
     places = sorted({scale.x(use.last_at) for use in (*credential.uses, *credential.overlap_uses)})
     return Row(
         id=grant.id, href=f"/settings/credentials/{grant.id}",
-        name=grant.description, noun=noun(grant.kind), icon=ICONS[grant.kind], current=grant.id == current, tone=tone,
+        name=called(grant), noun=noun(grant.kind), icon=ICONS[grant.kind], current=grant.id == current, tone=tone,
         made=grant.created_at, used=last.last_at if last else None,
         used_from=last.address if last else "",
         place=grant.address if grant.kind is Kind.WEB else "", ends=end_at, fate=fate, by=by,
@@ -240,6 +241,13 @@ def mend(grant: Grant) -> tuple[str, bool]:
         return f"keyturn authorizations:update {grant.id} -e {given}", True
     recreate = policy.LIVES[grant.kind].recreate
     return recreate, recreate.startswith("keyturn ")
+
+
+def called(grant: Grant) -> str:
+    """What its owner knows it by: its description; of a browser session, which has none of its own, the browser. May be
+    empty.
+    """
+    return agents.in_words(grant.agent) if grant.kind is Kind.WEB and grant.agent else grant.description
 
 
 def noun(kind: Kind) -> str:

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from keyturn.actions import activity
 from keyturn.store.interface import AuditSearch
-from keyturn.web.pages import agents, audit_words
+from keyturn.web.pages import agents, audit_words, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -93,7 +93,8 @@ def show(visit: Visit) -> Response:
     found = activity.search(visit.env, asked.search, owner=visit.owner.id)
     return visit.render(
         "activity.html", title="Activity", here=HERE, asked=asked.given, wrong=asked.wrong, filtered=asked.filtered,
-        entries=[(entry, audit_words.say(entry.event)) for entry in found.entries], agent_words=agents.in_words,
+        entries=[(entry, audit_words.say(entry.event, visit.owner.id)) for entry in found.entries],
+        agent_words=agents.in_words, name_of=shown.name_of,
         me=visit.owner.id, current=visit.me.grant_id,
         kinds=[("", "Everything"), *((name, label) for name, (label, _) in audit_words.GROUPS.items())],
         outcomes=[("", "Any"), *audit_words.OUTCOMES], older=asked.link(HERE, found.older) if found.older else None,

@@ -69,6 +69,7 @@ _SAID: Final[dict[str, str]] = {
     "client.rotate": "An OAuth client got a new secret",
     "client.remove": "An OAuth client was removed",
     "client.leak": "The secret of an OAuth client was reported leaked",
+    "request": "A request with an ended or wrong token was refused",
     "leak.report": "A token that was dead already was reported leaked",
     "ssh_key.create": "An SSH key was added",
     "ssh_key.end": "An SSH key was removed",
@@ -83,6 +84,7 @@ _SAID: Final[dict[str, str]] = {
     "transfer.declined": "An app that was offered was declined",
     "transfer.take_back": "The offer of an app was taken back",
     "git.push": "Pushed to an app",
+    "git.fetch": "A fetch from an app was turned away",  # of one that was let through there is no event
 }
 
 _REFUSED: Final[dict[str, str]] = {
@@ -91,7 +93,6 @@ _REFUSED: Final[dict[str, str]] = {
     "cli_login.collect": "A command line's token was not handed out",
     "password_reset.ask": "Somebody asked for a link for a new password; none was sent",
     "git.push": "A push to an app was turned away",
-    "git.fetch": "A fetch from an app was turned away",
 }
 """Where the sentence of the deed would be untrue when it was refused."""
 
@@ -115,6 +116,16 @@ ENDED: Final = {
     "reported_leaked": "reported leaked",
 }  # fmt: skip
 """Of what a credential ended, in fewer words than core.reasons has for each of its ids."""
+_REQUEST_REFUSED: Final = {
+    "malformed": "it was no whole token", "unknown": "there is no such token", "wrong_kind": "the token is not one for this",
+    "password_as_token": "it had a password in the place of the token", "wrong_password": "the password was wrong",
+    "insufficient_scope": "its scope does not allow it", "read_only_before_expiry": "it may only read before it expires",
+    "not_for_clients": "an application may not do it", "two_factor": "it takes a one-time code",
+    "browser_only": "it takes a passkey, in the browser", "two_factor_to_set_up": "a second factor is to be set up first",
+    "not_permitted": "the account may not do it with that app", "administrators_only": "only administrators may do it",
+    "wider_than_self": "it asked for a wider token than itself",
+}  # fmt: skip
+"""Why a request was refused whose token had not ended."""
 
 GROUPS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "sign-in": ("Signing in", ("sign_in", "sign_in.", "second_factor", "web.proven", "device.")),
@@ -122,6 +133,7 @@ GROUPS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "tokens": ("API key and authorizations", ("api_key.", "authorization.", "service.", "workload.", "leak.")),
     "applications": ("Applications let in", ("oauth.", "oauth_access.")),
     "keys": ("SSH keys", ("ssh_key.",)),
+    "requests": ("Refused requests", ("request",)),
     "clients": ("OAuth clients", ("client.",)),
     "two-factor": ("Two-factor sign-in", ("mfa.", "factor.", "recovery_codes.")),
     "apps": ("Apps and pushes", ("app.", "access.", "transfer.", "git.")),
@@ -136,7 +148,7 @@ _ICONS: Final = (
     ("recovery_codes.", "list"), ("login.", "terminal"), ("cli_login.", "terminal"), ("web.", "laptop"),
     ("api_key.", "key"), ("authorization.", "shield"), ("service.", "gear"), ("oauth", "plug"), ("client.", "plug"),
     ("workload.", "refresh"), ("ssh_key.", "server"), ("leak.", "alert"), ("password_reset.", "mail"), ("account.", "person"),
-    ("email.", "mail"), ("invitation.", "mail"),
+    ("email.", "mail"), ("invitation.", "mail"), ("request", "alert"),
     ("sign_up.", "mail"), ("app.", "server"), ("access.", "people"), ("transfer.", "arrow"), ("git.", "arrow"),
 )  # fmt: skip
 
@@ -155,13 +167,13 @@ class Said:
     """Whether there are words for the action; else ``sentence`` is its name."""
 
 
-def say(event: AuditEvent) -> Said:
-    """The event in words."""
+def say(event: AuditEvent, reader: str = "") -> Said:
+    """The event in words. ``reader``: the id of the account that reads them."""
     sentence = template_of(event.action, event.outcome)
     glyph = next((icon for begin, icon in _ICONS if event.action.startswith(begin)), "history")
     if sentence is None:
         return Said(event.action, _about(event), "", glyph, known=False)
-    return Said(sentence, _about(event), _why(event), glyph)
+    return Said(sentence, _about(event), _why(event, reader), glyph)
 
 
 def template_of(action: str, outcome: str = "ok") -> str | None:
@@ -179,10 +191,21 @@ def template_of(action: str, outcome: str = "ok") -> str | None:
     return said.format(a=article, A=article.capitalize(), noun=noun)
 
 
-def _why(event: AuditEvent) -> str:
+def why_ended(reason: str, *, by_reader: bool = False) -> str:
+    """Of what a credential ended, for whoever ended it or for others; empty for a reason that there is not."""
+    return "revoked by you" if by_reader and reason == "revoked_by_owner" else ENDED.get(reason, "")
+
+
+def _why(event: AuditEvent, reader: str) -> str:
     details = event.details
+    if event.outcome == "refused" and event.action in ("request", "git.push", "git.fetch"):
+        why = _REQUEST_REFUSED.get(event.reason or "") or ENDED.get(event.reason or "", "")
+        count = details.get("count")
+        return ", ".join(
+            [*([why] if why else []), *([f"{count} times"] if isinstance(count, int) and count > 1 else [])]
+        )
     if event.action.endswith(".end") and event.reason:
-        return ENDED.get(event.reason, "")
+        return why_ended(event.reason, by_reader=bool(reader) and event.actor_id == reader)
     if event.action.endswith(".expiry"):
         days = f"it was {_day(details.get('before'))}, it is {_day(details.get('after'))}"
         return f"{days}: {_WHY[event.reason]}" if event.reason in _WHY else days
@@ -242,6 +265,8 @@ _ABOUT: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "transfer.declined": _text("name"),
     "transfer.take_back": _text("name"),
     "git.push": _text("name"),
+    "git.fetch": _text("name"),
+    "request": lambda details: ", ".join(str(details[name]) for name in ("what", "app") if details.get(name)),
     "ssh_key.create": _text("fingerprint"),
     "ssh_key.end": _text("fingerprint"),
 }

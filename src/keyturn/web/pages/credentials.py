@@ -13,7 +13,7 @@ from keyturn.core.policy import EFFECTS, HOUR, Effect, Event, Kind
 from keyturn.core.published import EVENTS
 from keyturn.store.interface import AuditSearch
 from keyturn.web import timeline, words
-from keyturn.web.pages import audit_words, shown
+from keyturn.web.pages import agents, audit_words, shown
 from keyturn.web.pages.authorizations import COPIED
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class User:
     old: bool
     """By the token that was rotated and goes on."""
     lately: bool
+    program: str
+    """By what, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ def show(visit: Visit) -> Response:
     here, list_name = LISTS.get(grant.kind, AUTHORIZATIONS)
     return visit.render(
         "credential.html", title=shown.name_of(grant), here=here, list_name=list_name, grant=grant, found=found,
+        made_by=agents.in_words(grant.agent) if grant.agent else "",
         facts=shown.facts_of(found, visit.owner, visit.now, visit.env.policy, current=visit.me.grant_id),
         ends_else=timeline.else_ends(grant.kind, visit.now, visit.env.policy),
         mend=told.dead.next if told.dead else "", users=users_of(found, visit.now), history=_history(visit, grant.id),
@@ -127,7 +130,9 @@ def _share_left(found: Credential, now: datetime) -> float | None:
 def users_of(found: Credential, now: datetime) -> list[User]:
     users = [(use, False) for use in found.uses] + [(use, True) for use in found.overlap_uses]
     users.sort(key=lambda user: user[0].last_at, reverse=True)
-    return [User(use, old, (now - use.last_at).total_seconds() < LATELY) for use, old in users]
+    return [
+        User(use, old, (now - use.last_at).total_seconds() < LATELY, agents.in_words(use.agent)) for use, old in users
+    ]
 
 
 def _history(visit: Visit, grant_id: str) -> list[Happening]:
@@ -143,7 +148,10 @@ def _happening(visit: Visit, event: AuditEvent) -> Happening:
     if verb == "create":
         what = "Made"
     elif verb == "end":
-        what = f"Ended: {EVENTS.get(details.get('event', ''), (event.reason or 'over').replace('_', ' '))}"
+        said = EVENTS.get(details.get("event", ""), (event.reason or "over").replace("_", " "))
+        if event.reason == "revoked_by_owner" and event.actor_id == visit.owner.id:
+            said = audit_words.why_ended(event.reason, by_reader=True)
+        what = f"Ended: {said}"
     elif verb == "rotate":
         lasting = details.get("overlap")
         goes_on = (

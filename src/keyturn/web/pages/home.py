@@ -75,6 +75,7 @@ def show(visit: Visit) -> Response:
 
 def _commands(url: str) -> list[tuple[str, str]]:
     return [
+        ("get the command line", "pip install keyturn"),
         ("log this machine in; the token goes into ~/.netrc", f"keyturn login --host {url}"),
         ("use it with any tool that reads ~/.netrc", f"curl -n {url}/account"),
         (

@@ -115,7 +115,7 @@ def show_one(visit: Visit) -> Response:
     return visit.render(
         "key.html", title="SSH key", here=HERE, key=found.key, kind=KINDS.get(found.key.type, found.key.type),
         used=shown.last_used(found.credential, visit.now),
-        life=shown.life_words(found.credential.grant, visit.now, visit.env.policy),
+        life=shown.life_words(found.credential.grant, visit.now, visit.env.policy, reader=visit.owner.id),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from keyturn.actions.env import Invalid, Throttled
 from keyturn.core import lifecycle, policy
 from keyturn.core.policy import Kind
 from keyturn.web.api.resets import ASK, link
+from keyturn.web.pages import shown
 from keyturn.web.pages.visit import drop_cookie, message
 
 if TYPE_CHECKING:
@@ -68,13 +69,13 @@ def _choose_form(visit: Visit, *, status: int = 200, error: str | None = None, f
 
 def _shown(ending: Ending, found: Credential) -> dict[str, Any]:
     grant, use = ending.grant, max(found.uses, key=lambda use: use.last_at, default=None)
-    noun = policy.LIVES[grant.kind].noun
+    name, noun = shown.name_of(grant), policy.LIVES[grant.kind].noun
     seen = f"last used {use.last_at:%d %b %Y} from {use.address}" if use else f"made {grant.created_at:%d %b %Y}"
     return {
-        "name": grant.description,
+        "name": name,
         "browser": grant.kind is Kind.WEB,
         "replaced": ending.replaced,
-        "facts": seen if noun.lower() == grant.description.lower() else f"{noun}, {seen}",
+        "facts": seen if noun.lower() == name.lower() else f"{noun}, {seen}",
     }
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from keyturn.actions.grants import Credential
     from keyturn.actions.preview import Preview
-    from keyturn.core.lifecycle import Ending
     from keyturn.web.pages.shown import Facts
     from keyturn.web.pages.visit import Visit
 
@@ -37,6 +36,8 @@ class Row:
     agent: str
     """By what program, where the name does not say it."""
     glyph: str
+    why: str
+    """Of what it ended; empty while it lives."""
 
 
 def show(visit: Visit) -> Response:
@@ -58,7 +59,7 @@ def show(visit: Visit) -> Response:
         devices=overview.devices, others=not ended and (len(found) > 1 or more or bool(before) or bool(overview.devices)),
         this_device=sessions.device_of(visit.env, visit.me, _device_cookie(visit)),
         mfa=overview.since is not None, remembers=visit.env.policy.remember_device > 0, in_words=agents.in_words,
-        is_mobile=agents.is_mobile, reasons=audit_words.ENDED, public_url=visit.face.public_url,
+        is_mobile=agents.is_mobile, public_url=visit.face.public_url,
     )  # fmt: skip
 
 
@@ -77,9 +78,10 @@ def _row(visit: Visit, credential: Credential) -> Row:
     grant = credential.grant
     facts = shown.facts_of(credential, visit.owner, visit.now, visit.env.policy, current=visit.me.grant_id)
     agent = agents.in_words(grant.agent)
-    if grant.kind is Kind.WEB:  # its description says no more than its kind
-        return Row(facts, agent, "", "phone" if agents.is_mobile(grant.agent) else "laptop")
-    return Row(facts, facts.name, agent if grant.agent else "", facts.glyph)
+    why = audit_words.why_ended(facts.reason, by_reader=facts.ended_by == "you") if facts.dead else ""
+    if grant.kind is Kind.WEB:
+        return Row(facts, agent, "", "phone" if agents.is_mobile(grant.agent) else "laptop", why)
+    return Row(facts, facts.name, agent if grant.agent else "", facts.glyph, why)
 
 
 def end(visit: Visit) -> Response:
@@ -142,18 +144,9 @@ def _confirm(visit: Visit, found: Preview, **context: Any) -> Response:
     if any(credential.grant.id == visit.me.grant_id for credential in found.lives):
         texts.insert(0, "This browser")
     return visit.render(
-        "sessions_end.html", here=HERE, rows=_named(shown.ending_rows(pairs[:LISTED_MOST], visit.now), pairs),
+        "sessions_end.html", here=HERE, rows=shown.ending_rows(pairs[:LISTED_MOST], visit.now),
         more=max(0, len(pairs) - LISTED_MOST), lives=texts, cancel=HERE, **context,
     )  # fmt: skip
-
-
-def _named(rows: list[dict[str, Any]], pairs: list[tuple[Ending, Credential]]) -> list[dict[str, Any]]:
-    """A browser session is called by its browser."""
-    for row, (_, credential) in zip(rows, pairs, strict=False):
-        if credential.grant.kind is Kind.WEB:
-            used = row["last_used"] or row["noun"]
-            row |= {"name": agents.in_words(credential.grant.agent), "noun": "Browser session", "last_used": used}
-    return rows
 
 
 def forget_device(visit: Visit) -> Response:

@@ -66,8 +66,8 @@ def noun_of(kind: Kind) -> str:
 
 
 def name_of(grant: Grant) -> str:
-    """What to call it: its description, or its kind where it has none."""
-    return grant.description or noun_of(grant.kind)
+    """What to call it: its description, of a browser session the browser, or its kind where it has neither."""
+    return timeline.called(grant) or noun_of(grant.kind)
 
 
 def href_of(grant: Grant) -> str:
@@ -88,12 +88,13 @@ def last_used(credential: Credential, now: datetime) -> str:
     return "never used"
 
 
-def life_words(grant: Grant, now: datetime, rules: Policy = policy.DEFAULT) -> str:
-    """When and of what it ends, or ended: a sentence."""
+def life_words(grant: Grant, now: datetime, rules: Policy = policy.DEFAULT, *, reader: str = "") -> str:
+    """When and of what it ends, or ended: a sentence. ``reader``: the id of the account that is told."""
     death = grant.death(now)
     if death is not None:
-        return decide.death_sentence(grant.kind, "", *death)
-    told = lifecycle.told_at_birth(grant.kind, grant.expires_at, now, rules, created_at=grant.created_at)
+        return decide.death_sentence(grant.kind, "", *death, to_author=grant.ended_by == reader)
+    left = words.relative(grant.expires_at, now).removeprefix("in ") if grant.expires_at else ""
+    told = lifecycle.told_at_birth(grant.kind, grant.expires_at, now, rules, created_at=grant.created_at, left=left)
     return f"{told[0].upper()}{told[1:]}."
 
 
@@ -111,7 +112,7 @@ def facts_of(
         id=grant.id, href=href_of(grant), name=name_of(grant), noun=noun_of(grant.kind), glyph=glyph_of(grant.kind),
         scopes=grant.scopes, current=grant.id == current, made=grant.created_at, address=grant.address, agent=grant.agent,
         last_used=last_used(credential, now), last=latest_use(credential), ends=death[1] if death else grant.expires_at,
-        life=life_words(grant, now, rules), tone=tone, dead=death is not None, reason=death[0] if death else "",
+        life=life_words(grant, now, rules, reader=account.id), tone=tone, dead=death is not None, reason=death[0] if death else "",
         ended_by=_ended_by(credential, account) if death else "", overlap_ends=old.expires_at if old else None,
     )  # fmt: skip
 

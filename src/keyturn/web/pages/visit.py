@@ -307,7 +307,7 @@ def refusal(visit: Visit, problem: Problem | Unavailable) -> Response:
         sentence = "The server cannot reach its store just now. Nothing was changed; try again."
         return message(visit, 503, "One moment", [sentence])
     if isinstance(problem, NotFound):
-        return message(visit, 404, "There is no such thing here", [sentence])
+        return message(visit, 404, "There is no such thing here", [sentence], action=("/", "Go to the start"))
     if isinstance(problem, Gone):
         return message(visit, 410, "This link is used up", [sentence])
     if isinstance(problem, Throttled):

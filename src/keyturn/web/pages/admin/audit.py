@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from keyturn.actions import activity, administer
 from keyturn.web.pages import activity as own
-from keyturn.web.pages import agents, audit_words
+from keyturn.web.pages import agents, audit_words, shown
 from keyturn.web.pages.admin.common import text_asked
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def show(visit: Visit) -> Response:
     found = activity.search(visit.env, asked.search) if asked.search else activity.Found([], None)
     return visit.render(
         "admin_audit.html", title="Audit", here=HERE, asked=asked.given, wrong=asked.wrong,
-        entries=[(entry, audit_words.say(entry.event)) for entry in found.entries], agent_words=agents.in_words,
+        entries=[(entry, audit_words.say(entry.event)) for entry in found.entries],
+        agent_words=agents.in_words, name_of=shown.name_of,
         choices=[("", "Everything"), *((name, label) for name, (label, _) in audit_words.GROUPS.items())],
         outcomes=[("", "Any"), *audit_words.OUTCOMES], older=asked.link(HERE, found.older) if found.older else "",
         newest=asked.link(HERE) if asked.search and asked.search.before is not None else "", export=asked.link(f"{HERE}.jsonl"),

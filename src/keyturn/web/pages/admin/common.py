@@ -26,7 +26,7 @@ def badges(account: Account) -> list[tuple[str, str]]:
     if account.federated:
         found.append(("Single sign-on", ""))
     if account.verified_at is None and account.closed_at is None:
-        found.append(("Not verified", "quiet"))
+        found.append(("Not confirmed", "quiet"))
     return found
 
 
