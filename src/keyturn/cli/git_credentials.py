@@ -15,7 +15,7 @@ import time
 from keyturn.cli import say
 from keyturn.cli.asking import transport
 from keyturn.cli.failures import UsageError
-from keyturn.cli.git_helpers import git_url
+from keyturn.cli.git_helpers import git_url, is_ours, settings
 from keyturn.cli.here import chosen_host, not_a_token
 from keyturn.cli.options import Parser
 from keyturn.client import credentials, state
@@ -192,11 +192,26 @@ def _erase(host: Host, refused: str) -> None:
 
 def install(host: Host) -> None:
     """Sets git up for the server: first an empty helper, which resets those that are set for all servers."""
-    key = f"credential.{git_url(host)}.helper"
+    key = _key(host)
     command = f"!{shlex.quote(_program())} git:credentials --host {shlex.quote(host.text)}"
     _git("config", "--global", "--replace-all", key, "")
     _git("config", "--global", "--add", key, command)
+    _remove_the_old(host)
     say.note(f"git asks keyturn for the token of {git_url(host)} from now on")
+
+
+def _key(host: Host) -> str:
+    """The setting. The slash at the end makes no difference to git, but another name: under the one without it the Heroku
+    CLI sets its own helper, and fails where two values stand.
+    """
+    return f"credential.{git_url(host)}/.helper"
+
+
+def _remove_the_old(host: Host) -> None:
+    """Takes away what an earlier version set under the name that is the Heroku CLI's; that one's own setting stays."""
+    key = f"credential.{git_url(host)}.helper"
+    if any(name == key and is_ours(value) for name, _, value in settings(host)):
+        _git("config", "--global", "--unset-all", key, "^$|keyturn.*git:credentials", fine=(0, 5))
 
 
 def _program() -> str:
@@ -209,8 +224,8 @@ def _program() -> str:
 
 def uninstall(host: Host) -> None:
     """Takes the set-up back."""
-    key = f"credential.{git_url(host)}.helper"
-    _git("config", "--global", "--unset-all", key, fine=(0, 5))  # 5: there is none
+    _git("config", "--global", "--unset-all", _key(host), fine=(0, 5))  # 5: there is none
+    _remove_the_old(host)
     say.note(f"git does not ask keyturn about {git_url(host)} any more")
 
 
