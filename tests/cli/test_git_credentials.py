@@ -348,6 +348,18 @@ def test_without_a_terminal_a_push_with_a_dead_login_ends_with_the_reason(
     assert f"next: keyturn login --host {server.url}" in done.err
 
 
+def test_where_no_login_mends_it_the_servers_own_advice_is_given(keyturn: Cli, server: Server) -> None:
+    account = server.new_account()
+    keyturn.log_in(account)
+    suspended = server.admin("accounts:suspend", account.email)
+    assert suspended.code == 0, suspended
+    done = keyturn("git:credentials", "get", input=question(server.url))
+    assert (done.out, done.code) == ("quit=1\n", 0)
+    assert "its account was suspended on" in done.err
+    assert "next: ask your administrator" in done.err
+    assert "keyturn login" not in done.err
+
+
 def test_where_git_may_not_ask_neither_does_the_helper(keyturn: Cli, server: Server) -> None:
     keyturn("git:credentials", "--install")
     asking = pexpect.spawn(

@@ -96,9 +96,9 @@ def _answer(host: Host) -> None:
         say.failure(refused.message, refused.next)
         sys.stdout.write("quit=1\n")
         return
-    why = _dead(host, found)
-    if why is not None:
-        found = _log_in(host, why)
+    dead = _dead(host, found)
+    if dead is not None:
+        found = _log_in(host, dead)
     if found is None:
         sys.stdout.write("quit=1\n")  # or git would ask for a name and a password, of which there are none
         return
@@ -110,19 +110,24 @@ def _answer(host: Host) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _dead(host: Host, found: Credential | None) -> str | None:
-    """Why there is no token to give, or none that is alive. Of HEROKU_API_KEY the server says that to git itself."""
+def _dead(host: Host, found: Credential | None) -> KeyturnError | None:
+    """Why there is no token to give, or none that is alive, and what mends it. Of HEROKU_API_KEY the server says that to git
+    itself.
+    """
+    login = f"keyturn login --host {host.text}"  # git runs wherever a repository is, for whatever server that is of
     if found is None:
-        return f"not logged in to {host.label}"
+        return NotLoggedIn(f"not logged in to {host.label}", login)
     if not found.stored:
         return None
     ends = _end_of(host, found)
     try:
         _check(host, found, timeout=5)
     except (Unauthorized, NotLoggedIn) as dead:
-        return dead.message
+        if dead.next is None or dead.next.startswith("keyturn "):  # any living token will do for git
+            dead.next = login
+        return dead
     except KeyturnError:  # not to be reached: then git says so
-        return "the login has expired" if ends is not None and ends <= time.time() else None
+        return NotLoggedIn("the login has expired", login) if ends is not None and ends <= time.time() else None
     return None
 
 
@@ -137,11 +142,11 @@ def _end_of(host: Host, found: Credential | None) -> int | None:
     return known.expires_at if known and found and known.speaks_of(found.token) else None
 
 
-def _log_in(host: Host, why: str) -> Credential | None:
+def _log_in(host: Host, dead: KeyturnError) -> Credential | None:
     """A new login, when somebody sits at the terminal that git runs on; None, with a word about it, when nobody does."""
     terminal = _terminal()
     if terminal is None:
-        say.failure(why, f"keyturn login --host {host.text}")
+        say.failure(dead.message, dead.next)
         return None
     from contextlib import redirect_stdout
 
@@ -151,7 +156,7 @@ def _log_in(host: Host, why: str) -> Credential | None:
         os.dup2(terminal, stream)
     os.close(terminal)
     sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 - for the rest of this process
-    say.warn(f"{why.rstrip('.')}; logging in again")
+    say.warn(f"{dead.message.rstrip('.')}; logging in again")
     try:
         with redirect_stdout(sys.stderr):  # git reads what this prints
             return log_in(host)
