@@ -66,6 +66,26 @@ def test_a_name_that_is_none_is_2_before_anything_is_asked(keyturn: Cli, name: s
         assert "\x1b" not in done.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "suggested"),
+    [("My_App", "my-app"), ("9lives!", "lives"), ("x", "NAME"), ("é", "NAME"), ("a" * 31, "a" * 30)],
+)
+def test_a_name_that_can_be_one_is_suggested(keyturn: Cli, typed: str, suggested: str) -> None:
+    for command in ("apps:create", "apps:rename"):
+        done = keyturn(command, typed)
+        assert done.code == 2
+        assert done.err.splitlines()[-1].endswith(f"next: keyturn {command} {suggested}")
+
+
+@pytest.mark.parametrize("command", ["apps:info", "apps:destroy"])
+def test_two_names_are_one_too_many(logged_in: Cli, app: str, command: str) -> None:
+    more = ["--confirm", app] if command == "apps:destroy" else []
+    done = logged_in(command, "-a", app, *more, "another-app")
+    assert (done.out, done.code) == ("", 2)
+    assert f"two apps are named, {app} and another-app" in done.err
+    assert logged_in("apps:info", "-a", app, app).code == 0
+
+
 def test_a_taken_name_is_told(logged_in: Cli, app: str) -> None:
     done = logged_in("apps:create", app)
     assert (done.out, done.code) == ("", 1)

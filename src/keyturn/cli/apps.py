@@ -58,7 +58,7 @@ def create(words: Sequence[str]) -> int:
     )
     parser.add_argument("-n", "--no-remote", action="store_true", help="leave git alone")
     options = parser.parse(words)
-    asked = {"name": app_named.checked(options.name)} if options.name else {}
+    asked = {"name": app_named.checked(options.name, next="keyturn apps:create NAME")} if options.name else {}
     with Server(options.host) as server:
         server.require_login()
         try:
@@ -86,9 +86,9 @@ def info(words: Sequence[str]) -> int:
     """Show one."""
     parser = Parser("apps:info", "Show one app.", json="print as JSON")
     app_named.add_options(parser)
-    parser.add_argument("name", nargs="?", metavar="APP", help="the same as -a")
+    app_named.add_positional(parser)
     options = parser.parse(words)
-    options.app, options.command = options.app or options.name, "apps:info"
+    app_named.named_once(options, "apps:info")
     with Server(options.host) as server:
         name = app_named.chosen(options, server.host)
         item = app_named.ask(server, "GET", name)
@@ -109,7 +109,7 @@ def rename(words: Sequence[str]) -> int:
     app_named.add_options(parser)
     options = parser.parse(words)
     options.command = "apps:rename"
-    wanted = app_named.checked(options.name)
+    wanted = app_named.checked(options.name, next="keyturn apps:rename NAME")
     with Server(options.host) as server:
         server.require_login()
         name = app_named.chosen(options, server.host)
@@ -133,10 +133,10 @@ def destroy(words: Sequence[str]) -> int:
     """End one, with its repository, once its name was typed."""
     parser = Parser("apps:destroy", "Destroy an app and its repository, for good.", json="print what it was as JSON")
     app_named.add_options(parser)
-    parser.add_argument("name", nargs="?", metavar="APP", help="the same as -a")
+    app_named.add_positional(parser)
     parser.add_argument("-c", "--confirm", metavar="APP", help="the name once more, instead of the question")
     options = parser.parse(words)
-    options.app, options.command = options.app or options.name, "apps:destroy"
+    app_named.named_once(options, "apps:destroy")
     with Server(options.host) as server:
         server.require_login()
         name = app_named.chosen(options, server.host)
