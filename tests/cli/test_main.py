@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+from tests.conftest import run
 
 import keyturn
 from keyturn.cli.failures import EXIT_CODES, Cancelled, UsageError, exit_code
@@ -122,3 +124,20 @@ def test_wrong_usage_is_2_with_what_to_type_instead(
 )  # fmt: skip
 def test_an_error_has_one_exit_code(error: BaseException, code: int) -> None:
     assert exit_code(error) == code
+
+
+@pytest.mark.parametrize(
+    ("words", "closed", "code", "said"),
+    [
+        ("help", ">&-", 1, "standard output is closed"), ("--version", ">&-", 1, "standard output is closed"),
+        ("auth:token --help", ">&-", 1, "standard output is closed"), ("whoami", "2>&-", 4, ""),
+        ("whoami", "<&-", 4, "not logged in"),
+        ("login -i", "<&-", 1, "no e-mail and password"), ("git:credentials get", "<&-", 0, ""), ("help", "<&- >&- 2>&-", 1, ""),
+        ("keys:add -", "<&-", 1, "is not an SSH public key"),
+    ],
+)  # fmt: skip
+def test_a_closed_stream_is_no_fault_of_ours(words: str, closed: str, code: int, said: str) -> None:
+    done = run(["bash", "-c", f"keyturn {words} {closed}"], None, dict(os.environ))
+    assert done.code == code, done
+    assert "Traceback" not in done.out + done.err
+    assert said in done.err
