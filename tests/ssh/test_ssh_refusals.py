@@ -45,7 +45,7 @@ def test_without_a_command_one_is_greeted(ada: SshPusher) -> None:
     done = ada.ssh("-T")
     assert (done.out, done.code) == ("", 1)
     email, shown = ada.who.account.email, ada.key.sha256
-    assert done.err == f"Hi {email}! You are {email}, by the SSH key ada@laptop ({shown}).\n{GIT_ALONE}"
+    assert done.err == f"Hi! You are {email}, by the SSH key ada@laptop ({shown}).\n{GIT_ALONE}"
 
 
 @pytest.mark.parametrize(
