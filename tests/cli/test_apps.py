@@ -238,10 +238,10 @@ def test_nobody_to_hand_on_to_and_no_transfers(logged_in: Cli, app: str, server:
     assert (fresh.out, fresh.code) == ("No transfers.\n", 0)
 
 
-def test_too_little_is_4_with_whom_to_ask(logged_in: Cli, app: str, server: Server) -> None:
+def test_too_little_is_4_with_whom_to_ask(logged_in: Cli, app: str, server: Server, account: Account) -> None:
     other = server.new_account()
     logged_in("access:add", other.email, "-a", app, "-p", "deploy")
     done = logged_in("apps:rename", unused(), "-a", app, env={"HEROKU_API_KEY": server.token(other)})
     assert done.code == 4
     assert f"This takes the permission to manage on {app}." in done.err
-    assert "next: ask the app's owner for the permission to manage" in done.err
+    assert f"next: ask {account.email}, who owns the app, for the permission to manage" in done.err

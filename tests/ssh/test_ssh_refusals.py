@@ -204,7 +204,7 @@ def test_who_may_only_view_fetches_and_does_not_push(
     work.git("fetch", "-q", "origin")
     first, following = read_by(work, "push", "origin", "main:other")
     assert first == f"{eve.who.account.email} may fetch the code of {ada.who.app.name}, but not push to it."
-    assert following == "Next: ask the app's owner for the permission to deploy"
+    assert following == f"Next: ask {ada.who.account.email}, who owns the app, for the permission to deploy"
 
 
 def test_a_key_that_dies_after_the_handshake_pushes_nothing_more(ada: SshPusher, work: Checkout) -> None:

@@ -224,10 +224,11 @@ def test_whoever_has_too_little_is_told_what_it_takes(
     assert reply.status == 403
     assert reply.json == {
         "id": "forbidden", "reason": "not_permitted", "message": "This takes the permission to manage on my-app.",
-        "next": "ask the app's owner for the permission to manage",
+        "next": f"ask {EMAIL}, who owns the app, for the permission to manage",
     }  # fmt: skip
     destroyed = client.delete("/apps/my-app", token=bob)
     assert (destroyed.status, destroyed.json["message"]) == (403, "Only the owner of my-app can destroy it.")
+    assert destroyed.json["next"] == f"ask {EMAIL}, who owns the app"
     assert client.get("/apps/my-app", token=bob).json["permissions"] == ["view", "deploy"]
 
 
