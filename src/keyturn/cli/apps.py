@@ -179,6 +179,7 @@ def _show(item: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> None
         ("Owner", _owner(item)),
         ("You may", ", ".join(item.get("permissions") or [])),
         ("Git", item.get("git_url")),
+        ("Git over SSH", item.get("ssh_url")),
         ("Repository", f"{size:,} bytes" if isinstance(size, int) else None),
         ("Last push", say.when(item.get("released_at"))),
         ("Created at", say.when(item.get("created_at"), "")),
