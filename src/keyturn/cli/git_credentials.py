@@ -16,7 +16,7 @@ from keyturn.cli import say
 from keyturn.cli.asking import transport
 from keyturn.cli.failures import UsageError
 from keyturn.cli.git_helpers import git_url, is_ours, settings
-from keyturn.cli.here import chosen_host, not_a_token
+from keyturn.cli.here import chosen_host, no_server, not_a_token
 from keyturn.cli.options import Parser
 from keyturn.client import credentials, state
 from keyturn.client.errors import KeyturnError, NotLoggedIn, Unauthorized
@@ -197,6 +197,8 @@ def _erase(host: Host, refused: str) -> None:
 
 def install(host: Host) -> None:
     """Sets git up for the server: first an empty helper, which resets those that are set for all servers."""
+    if host.by_default:
+        say.warn(no_server(host))
     key = _key(host)
     command = f"!{shlex.quote(_program())} git:credentials --host {shlex.quote(host.text)}"
     _git("config", "--global", "--replace-all", key, "")

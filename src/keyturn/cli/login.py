@@ -11,7 +11,7 @@ import time
 
 from keyturn.cli import say
 from keyturn.cli.asking import send_queued_revocations, transport
-from keyturn.cli.here import chosen_host, unset_variable
+from keyturn.cli.here import chosen_host, no_server, unset_variable
 from keyturn.client import credentials, netrc, state
 from keyturn.client.credentials import Credential
 from keyturn.client.errors import KeyturnError, NotFound, NotLoggedIn, StorageFailed, Unauthorized
@@ -66,6 +66,8 @@ def log_in(host: Host, *, by_password: bool = False, expires_in: int | None = No
     """Get a token for ``host``, store it, and give it. ``choose``: talk to this host from now on."""
     if host.scheme == "http" and not host.loopback:
         say.warn(f"{host.text} is not https: whoever is on the way can read the password and the token")
+    if host.by_default:
+        say.warn(no_server(host))
     if by_password:
         from keyturn.cli.login_password import obtain
     else:
