@@ -71,6 +71,17 @@ def test_help_names_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert said.rstrip(".") in page
 
 
+def test_help_has_every_topics_commands_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["help"])
+    topics = capsys.readouterr().out.split("\n\n")[2:-1]
+    assert "More" not in {topic.splitlines()[0] for topic in topics}  # each command has a topic
+    for topic in topics:
+        names = [line.split()[0] for line in topic.splitlines()[1:]]
+        assert names == sorted(names)
+    apps = next(topic for topic in topics if "apps:create" in topic)
+    assert {"access:add", "git:clone"} <= set(apps.split())
+
+
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith(f"keyturn/{keyturn.__version__} ")
