@@ -335,6 +335,19 @@ def test_at_a_terminal_a_push_with_a_dead_login_logs_in_and_goes_through(
     assert work.git("push", f"{server.url}/{name}.git", "main").err.strip() == "Everything up-to-date"
 
 
+def test_nothing_is_left_behind_the_prompt_when_the_login_of_a_push_is_interrupted(
+    keyturn: Cli, server: Server, account: Account, work: Checkout
+) -> None:
+    keyturn.log_in(account)
+    keyturn("git:credentials", "--install")
+    end(server, keyturn("auth:token").out.strip())
+    push = pushed(keyturn, work, f"{server.url}/any-app.git")
+    push.expect_exact("Waiting for login... ")
+    push.sendintr()
+    push.expect(pexpect.EOF)
+    assert str(push.before).strip() in ("", "^C")
+
+
 def test_without_a_terminal_a_push_with_a_dead_login_ends_with_the_reason(
     keyturn: Cli, server: Server, account: Account, work: Checkout
 ) -> None:

@@ -251,20 +251,20 @@ def transfer(words: Sequence[str]) -> int:
 
 def accept(words: Sequence[str]) -> int:
     """Take one that was offered."""
-    return _answer(words, "accept", "Take an app that is offered to you.", "accepted")
+    return _answer(words, "accept", "Take an app that is offered to you.", "Accepting", "accepted")
 
 
 def decline(words: Sequence[str]) -> int:
     """Do not take one that was offered."""
-    return _answer(words, "decline", "Decline an app that is offered to you.", "declined")
+    return _answer(words, "decline", "Decline an app that is offered to you.", "Declining", "declined")
 
 
 def cancel(words: Sequence[str]) -> int:
     """Take an offer back."""
-    return _answer(words, "cancel", "Take back the offer of an app.", None)
+    return _answer(words, "cancel", "Take back the offer of an app.", "Cancelling", None)
 
 
-def _answer(words: Sequence[str], verb: str, about: str, state: str | None) -> int:
+def _answer(words: Sequence[str], verb: str, about: str, doing: str, state: str | None) -> int:
     parser = Parser(f"apps:transfer:{verb}", about, json="print the answer as JSON")
     parser.add_argument("app", metavar="APP", help="the app, or the transfer's id")
     options = parser.parse(words)
@@ -272,7 +272,7 @@ def _answer(words: Sequence[str], verb: str, about: str, state: str | None) -> i
     with Server(options.host) as server:
         server.require_login()
         try:
-            with say.doing(f"Transfer of {options.app}: {verb}"):
+            with say.doing(f"{doing} the transfer of {options.app}"):
                 item = server.ask("PATCH", where, {"state": state}) if state else server.ask("DELETE", where)
         except NotFound as missing:
             missing.next = missing.next or "keyturn apps:transfers"

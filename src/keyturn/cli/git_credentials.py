@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import time
 
@@ -156,6 +157,7 @@ def _log_in(host: Host, dead: KeyturnError) -> Credential | None:
         os.dup2(terminal, stream)
     os.close(terminal)
     sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 - for the rest of this process
+    signal.signal(signal.SIGINT, _fall_silent)
     say.warn(f"{dead.message.rstrip('.')}; logging in again")
     try:
         with redirect_stdout(sys.stderr):  # git reads what this prints
@@ -163,6 +165,12 @@ def _log_in(host: Host, dead: KeyturnError) -> Credential | None:
     except KeyturnError as wrong:
         say.failure(wrong.message, wrong.next)
         return None
+
+
+def _fall_silent(_number: int, _frame: object) -> None:
+    """At Ctrl-C git ends too, and the shell has its prompt on the terminal before us: what comes after it is in the way."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    raise KeyboardInterrupt
 
 
 def _terminal() -> int | None:

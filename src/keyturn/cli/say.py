@@ -142,8 +142,13 @@ def doing(what: str) -> AbstractContextManager[list[str]]:
         try:
             yield outcome
             end = clean(outcome[0]) if outcome else "done"
-        finally:
+        except KeyboardInterrupt:
+            _unfinished.pop()  # who stopped it needs no mark for that
+            raise
+        except BaseException:
             line(end if _unfinished.pop() else begun + end)
+            raise
+        line(end if _unfinished.pop() else begun + end)
 
     return around()
 
