@@ -78,7 +78,7 @@ def test_one_gives_up_ones_own(logged_in: Cli, app: str, other: Account, theirs:
     [
         (["access:add", "nobody@example.com"], 1, "nobody has an account with nobody@example.com"),
         (["access:add", "nobody@example.com"], 1, "keyturn admin accounts:invite EMAIL"),
-        (["access:add", "{other}", "-p", "admin"], 1, "the valid ones are view, deploy, operate, manage"),
+        (["access:add", "{other}", "-p", "admin"], 2, "they are view, deploy, operate, manage"),
         (["access:add"], 2, "next: keyturn access:add --help"),
         (["access:update", "{other}"], 2, "next: keyturn access:update --help"),
         (["access:update", "{other}", "-p", "view"], 1, "next: keyturn access -a {app}"),
