@@ -29,6 +29,7 @@ from keyturn.store import migrate, sql
 from keyturn.store.interface import Unavailable
 from keyturn.turns import Slots
 from keyturn.web import app
+from keyturn.web.api.apps import ssh_url as ssh_address
 from keyturn.web.face import GIT_LIMIT, Face
 from keyturn.web.limits import Limit
 
@@ -159,6 +160,9 @@ def main(argv: Sequence[str]) -> int:
         print(f"keyturn serve: the store cannot be opened: {fault}", file=sys.stderr)
         return 1
     url = settings.public_url or f"http{'s' if secured else ''}://{_host(settings.bind)}:{sockets[0].getsockname()[1]}"
+    ssh_url = settings.ssh_url
+    if ssh_url is None and ssh_sockets:
+        ssh_url = ssh_address(url, ssh_sockets[0].getsockname()[1])
     # shared by the workers, so made before they are
     limits = (Limit(settings.rate_limit), Limit(VERIFY_LIMIT), Limit(BEGIN_LIMIT))
     report_limit, git_limit = Limit(REPORT_LIMIT), Limit(GIT_LIMIT)
@@ -186,7 +190,7 @@ def main(argv: Sequence[str]) -> int:
         turns = Slots(settings.git.limits.processes)
         face = Face(
             env, url, *limits, Refusals(), report_limit, git_limit=git_limit, git=repositories, turns=turns, ssh=bool(ssh_sockets),
-            upkeep_every=settings.upkeep_seconds, workers=settings.workers,
+            upkeep_every=settings.upkeep_seconds, workers=settings.workers, ssh_url=ssh_url,
         )  # fmt: skip
         config = uvicorn.Config(
             app.build(face), http=_http(), loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ class Settings:
     ssh_port: int | None
     """None: no git over SSH."""
     ssh_bind: str
+    ssh_url: str | None
+    """Where people reach git over SSH, when that is not the port above at the public URL's host; as with OpenSSH's server."""
     database_url: str
     public_url: str | None
     workers: int
@@ -155,6 +158,13 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         help="address for SSH (default: the one of --bind)",
     )
     made.add_argument(
+        "--ssh-url",
+        type=_ssh_url,
+        metavar="URL",
+        default=default("SSH_URL"),
+        help="where people reach git over SSH, ssh://git@HOST:PORT (default: --ssh-port at the host of --public-url)",
+    )
+    made.add_argument(
         "--database-url", metavar="URL", default=default("DATABASE_URL"), help="another store than the data folder's"
     )
     made.add_argument(
@@ -224,7 +234,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     git, tls = git_settings.read(flags, found)
     return Settings(
         data=found.data, bind=found.bind, port=found.port, ssh_port=found.ssh_port, ssh_bind=found.ssh_bind or found.bind,
-        database_url=url, public_url=found.public_url, workers=found.workers, rate_limit=found.rate_limit,
+        ssh_url=found.ssh_url, database_url=url, public_url=found.public_url, workers=found.workers, rate_limit=found.rate_limit,
         trusted_proxies=found.trusted_proxies, rules=in_force, post=post, upkeep_seconds=found.upkeep_seconds,
         secret_keys=found.secret_keys or found.data / KEYS_FILE, git=git, tls=tls,
     )  # fmt: skip
@@ -262,4 +272,10 @@ def _url(text: str) -> str:
         or parts.fragment
     ):
         raise argparse.ArgumentTypeError(f"{text!r} is not a URL like https://keyturn.example.com")
+    return text.rstrip("/")
+
+
+def _ssh_url(text: str) -> str:
+    if not re.fullmatch(r"ssh://git@([a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?/?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a URL like ssh://git@keyturn.example.com:2222")
     return text.rstrip("/")

@@ -91,7 +91,7 @@ def test_who_may_do_what(
         assert (refused.value.deny.reason, refused.value.forbidden) == ("not_permitted", True)
         assert "my-app" in refused.value.deny.message
         assert refused.value.deny.next is not None
-        assert refused.value.deny.next.startswith("ask the app's owner")
+        assert refused.value.deny.next.startswith("ask ada@example.com, who owns the app")
     assert world.actions() == before
 
 

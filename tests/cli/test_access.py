@@ -78,7 +78,7 @@ def test_one_gives_up_ones_own(logged_in: Cli, app: str, other: Account, theirs:
     [
         (["access:add", "nobody@example.com"], 1, "nobody has an account with nobody@example.com"),
         (["access:add", "nobody@example.com"], 1, "keyturn admin accounts:invite EMAIL"),
-        (["access:add", "{other}", "-p", "admin"], 1, "the valid ones are view, deploy, operate, manage"),
+        (["access:add", "{other}", "-p", "admin"], 2, "they are view, deploy, operate, manage"),
         (["access:add"], 2, "next: keyturn access:add --help"),
         (["access:update", "{other}"], 2, "next: keyturn access:update --help"),
         (["access:update", "{other}", "-p", "view"], 1, "next: keyturn access -a {app}"),
@@ -94,6 +94,28 @@ def test_what_cannot_be_done_is_said_with_what_to_do(
     assert (done.out, done.code) == ("", code), done
     assert said.format(app=app) in done.err
     assert "\x1b" not in done.err
+
+
+def test_whoever_has_access_already_is_updated_instead(
+    logged_in: Cli, app: str, account: Account, other: Account
+) -> None:
+    logged_in("access:add", other.email, "-a", app, "-p", "view")
+    again = logged_in("access:add", other.email.upper(), "-a", app, "-p", "deploy")
+    assert (again.out, again.code) == ("", 1)
+    assert f"User {other.email} is already a collaborator on app {app}" in again.err
+    following = again.err.rpartition("next: keyturn ")[2].split()
+    assert following == ["access:update", other.email.upper(), "-a", app, "-p", "deploy"]
+    assert logged_in(*following).code == 0
+    owner = logged_in("access:add", account.email, "-a", app)
+    assert (owner.code, "next" in owner.err) == (1, False)
+
+
+@pytest.mark.parametrize("named", ["fly", "view,fly", "", " , "])
+def test_a_permission_that_there_is_not_is_wrong_use(keyturn: Cli, named: str) -> None:
+    for command in ("access:add", "access:update"):
+        done = keyturn(command, "x@example.com", "-a", "my-app", "-p", named)
+        assert (done.out, done.code) == ("", 2)
+        assert "is no permission; they are view, deploy, operate, manage" in done.err
 
 
 def test_who_is_no_manager_gives_nothing(logged_in: Cli, app: str, other: Account, theirs: dict[str, str]) -> None:

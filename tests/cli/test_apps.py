@@ -66,6 +66,26 @@ def test_a_name_that_is_none_is_2_before_anything_is_asked(keyturn: Cli, name: s
         assert "\x1b" not in done.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "suggested"),
+    [("My_App", "my-app"), ("9lives!", "lives"), ("x", "NAME"), ("é", "NAME"), ("a" * 31, "a" * 30)],
+)
+def test_a_name_that_can_be_one_is_suggested(keyturn: Cli, typed: str, suggested: str) -> None:
+    for command in ("apps:create", "apps:rename"):
+        done = keyturn(command, typed)
+        assert done.code == 2
+        assert done.err.splitlines()[-1].endswith(f"next: keyturn {command} {suggested}")
+
+
+@pytest.mark.parametrize("command", ["apps:info", "apps:destroy"])
+def test_two_names_are_one_too_many(logged_in: Cli, app: str, command: str) -> None:
+    more = ["--confirm", app] if command == "apps:destroy" else []
+    done = logged_in(command, "-a", app, *more, "another-app")
+    assert (done.out, done.code) == ("", 2)
+    assert f"two apps are named, {app} and another-app" in done.err
+    assert logged_in("apps:info", "-a", app, app).code == 0
+
+
 def test_a_taken_name_is_told(logged_in: Cli, app: str) -> None:
     done = logged_in("apps:create", app)
     assert (done.out, done.code) == ("", 1)
@@ -218,10 +238,10 @@ def test_nobody_to_hand_on_to_and_no_transfers(logged_in: Cli, app: str, server:
     assert (fresh.out, fresh.code) == ("No transfers.\n", 0)
 
 
-def test_too_little_is_4_with_whom_to_ask(logged_in: Cli, app: str, server: Server) -> None:
+def test_too_little_is_4_with_whom_to_ask(logged_in: Cli, app: str, server: Server, account: Account) -> None:
     other = server.new_account()
     logged_in("access:add", other.email, "-a", app, "-p", "deploy")
     done = logged_in("apps:rename", unused(), "-a", app, env={"HEROKU_API_KEY": server.token(other)})
     assert done.code == 4
     assert f"This takes the permission to manage on {app}." in done.err
-    assert "next: ask the app's owner for the permission to manage" in done.err
+    assert f"next: ask {account.email}, who owns the app, for the permission to manage" in done.err

@@ -131,6 +131,15 @@ def test_modes_are_found_and_mended(nowhere: Cli, home: Path) -> None:
     assert ids(examined(nowhere, "--offline")) == []
 
 
+def test_a_folder_in_netrcs_place_is_not_mended_by_a_mode(nowhere: Cli, home: Path) -> None:
+    (home / ".netrc").mkdir(mode=0o755)
+    done = nowhere("auth:doctor", "--offline", "--fix")
+    assert done.code == 1
+    assert "chmod" not in done.out + done.err
+    assert (home / ".netrc").stat().st_mode & 0o777 == 0o755
+    assert "is not a regular file" in done.out
+
+
 def test_double_entries_are_mended_in_favour_of_the_first(nowhere: Cli, home: Path) -> None:
     (home / ".netrc").write_text(
         f"{ENTRY}# mine\nmachine localhost:9 login b password {OTHER}\nmachine x login y password z\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -227,6 +228,42 @@ def test_installed_and_without_a_login_git_does_not_ask_for_a_password(keyturn: 
     assert "told us to quit" in done.err
 
 
+def test_what_an_earlier_version_set_up_gives_way_and_the_heroku_clis_own_stays(
+    here: Cli, server: Server, token: str, home: Path
+) -> None:
+    old, settings = f"credential.{server.url}.helper", home / ".gitconfig"
+    for word in ("--install", "--uninstall"):
+        run(["git", "config", "--global", "--replace-all", old, ""], None, gits())
+        run(
+            ["git", "config", "--global", "--add", old, f"!/old/keyturn git:credentials --host {server.url}"],
+            None,
+            gits(),
+        )
+        assert here("git:credentials", word).code == 0
+        assert "/old/keyturn" not in settings.read_text()
+        heroku = run(["git", "config", "--global", old, "!heroku git:credentials"], None, gits())  # as it does it
+        assert heroku.code == 0, heroku
+        if word == "--install":
+            assert answers(fill(server.url).out)["password"] == token
+        assert here("git:credentials", word).code == 0
+        assert run(["git", "config", "--get-all", old], None, gits()).out == "!heroku git:credentials\n"
+    assert "keyturn" not in settings.read_text()
+
+
+def test_the_doctor_says_nothing_of_a_helper_that_ours_leaves_nothing_to_answer(
+    here: Cli, server: Server, home: Path
+) -> None:
+    def found() -> list[str]:
+        findings = json.loads(here("auth:doctor", "--json").out)["findings"]
+        return [finding["id"] for finding in findings if finding["id"].startswith("git-helper")]
+
+    here("git:credentials", "--install")
+    run(["git", "config", "--global", f"credential.{server.url}.helper", "!heroku git:credentials"], None, gits())
+    assert found() == []
+    here("git:credentials", "--uninstall")
+    assert found() == ["git-helper"]
+
+
 def test_a_settings_file_that_git_cannot_write_is_told(here: Cli, home: Path) -> None:
     (home / ".gitconfig").write_text("[broken\n")
     done = here("git:credentials", "--install")
@@ -298,6 +335,19 @@ def test_at_a_terminal_a_push_with_a_dead_login_logs_in_and_goes_through(
     assert work.git("push", f"{server.url}/{name}.git", "main").err.strip() == "Everything up-to-date"
 
 
+def test_nothing_is_left_behind_the_prompt_when_the_login_of_a_push_is_interrupted(
+    keyturn: Cli, server: Server, account: Account, work: Checkout
+) -> None:
+    keyturn.log_in(account)
+    keyturn("git:credentials", "--install")
+    end(server, keyturn("auth:token").out.strip())
+    push = pushed(keyturn, work, f"{server.url}/any-app.git")
+    push.expect_exact("Waiting for login... ")
+    push.sendintr()
+    push.expect(pexpect.EOF)
+    assert str(push.before).strip() in ("", "^C")
+
+
 def test_without_a_terminal_a_push_with_a_dead_login_ends_with_the_reason(
     keyturn: Cli, server: Server, account: Account, work: Checkout
 ) -> None:
@@ -309,6 +359,18 @@ def test_without_a_terminal_a_push_with_a_dead_login_ends_with_the_reason(
     assert done.code == 128
     assert "was logged out on" in done.err
     assert f"next: keyturn login --host {server.url}" in done.err
+
+
+def test_where_no_login_mends_it_the_servers_own_advice_is_given(keyturn: Cli, server: Server) -> None:
+    account = server.new_account()
+    keyturn.log_in(account)
+    suspended = server.admin("accounts:suspend", account.email)
+    assert suspended.code == 0, suspended
+    done = keyturn("git:credentials", "get", input=question(server.url))
+    assert (done.out, done.code) == ("quit=1\n", 0)
+    assert "its account was suspended on" in done.err
+    assert "next: ask your administrator" in done.err
+    assert "keyturn login" not in done.err
 
 
 def test_where_git_may_not_ask_neither_does_the_helper(keyturn: Cli, server: Server) -> None:
@@ -346,8 +408,6 @@ def test_the_doctor_knows_whether_git_asks_us(
     logged_in: Cli, app: str, server: Server, repository: Callable[..., str], home: Path
 ) -> None:
     def found(*words: str) -> list[str]:
-        import json
-
         findings = json.loads(logged_in("auth:doctor", "--json", *words).out)["findings"]
         return [
             f"{f['id']} {f['level']} {f['fixed'] is not None}" for f in findings if f["id"].startswith("git-helper")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.dialogue import ended
 from tests.support.gits import NOBODY, Checkout
 
-from keyturn.cli.git_remote import url_of
-from keyturn.client import hosts
+from keyturn.cli import asking
+from keyturn.cli.git_remote import address, url_of
+from keyturn.client import KeyturnError, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.cli.conftest import Terminal
     from tests.conftest import Cli, Server
 
 
@@ -24,7 +28,9 @@ def test_a_remote_is_added_and_pointed_elsewhere(
     assert (done.out, done.code) == (f"set git remote keyturn to {server.url}/{app}.git\n", 0)
     assert repository("remote", "get-url", "keyturn") == f"{server.url}/{app}.git"
     again = logged_in("git:remote", "--ssh")  # the app is known by its remote now
-    assert again.out == f"set git remote keyturn to ssh://git@localhost/{app}.git\n"
+    assert (again.out, again.code) == ("", 1)
+    assert f"localhost:{server.port} serves no git over SSH" in again.err
+    assert f"next: keyturn git:remote -a {app}" in again.err
     port = logged_in("git:remote", "-a", app, "-r", "staging", "--ssh-port", "2222")
     assert port.out == f"set git remote staging to ssh://git@localhost:2222/{app}.git\n"
     assert repository("remote").split() == ["keyturn", "staging"]
@@ -44,6 +50,67 @@ def test_a_remote_is_added_and_pointed_elsewhere(
 def test_where_git_finds_an_app(host: str, http: str, ssh: str, other_port: str) -> None:
     found = hosts.parse(host)
     assert (url_of(found, "a"), url_of(found, "a", ssh=22), url_of(found, "a", ssh=2222)) == (http, ssh, other_port)
+
+
+GITHUB = "https://me:ghp_secret@github.com/me/thing.git"
+
+
+def test_a_remote_that_leads_elsewhere_is_not_taken_unless_that_is_meant(
+    logged_in: Cli, app: str, server: Server, repository: Callable[..., str], terminal: Terminal
+) -> None:
+    repository("remote", "add", "origin", GITHUB)
+    done = logged_in("git:remote", "-a", app, "-r", "origin")
+    assert (done.out, done.code) == ("", 2)
+    assert "git remote origin leads to https://github.com/me/thing.git, which is no app of this server" in done.err
+    assert f"next: keyturn git:remote -a {app} -r origin --force" in done.err
+    asked = terminal("git:remote", "-a", app, "-r", "origin")
+    asked.expect_exact("Let it lead to the app instead? [y/N] ")
+    asked.sendline("")
+    assert ended(asked)[1] == 1
+    assert repository("remote", "get-url", "origin") == GITHUB
+    forced = logged_in("git:remote", "-a", app, "-r", "origin", "--force")
+    assert (forced.out, forced.code) == (f"set git remote origin to {server.url}/{app}.git\n", 0)
+    assert "before, it led to https://github.com/me/thing.git" in forced.err
+    assert "ghp_secret" not in done.err + forced.err
+    other = logged_in("git:remote", "-a", app, "-r", "origin", "--ssh-port", "2222")  # from app to app nobody is asked
+    assert other.code == 0
+    assert f"before, it led to {server.url}/{app}.git" in other.err
+
+
+def test_a_clone_of_an_app_is_not_cloned_into_itself(
+    logged_in: Cli, app: str, repository: Callable[..., str], tmp_path: Path
+) -> None:
+    logged_in("git:remote", "-a", app)
+    done = logged_in("git:clone", env=NOBODY)
+    assert (done.out, done.code) == ("", 2)
+    assert f"this folder is a clone of {app} itself" in done.err
+    assert f"next: keyturn git:clone -a {app} ../{app}-2" in done.err
+    assert not (tmp_path / "work" / app).exists()
+    assert logged_in("git:clone", "../copy", env=NOBODY).code == 0  # where to is said
+    assert (tmp_path / "copy" / ".git").is_dir()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "ssh://git@-oProxyCommand=x/a-name.git",
+        "ext::sh -c x",
+        "ssh://git@h/other.git",
+        "ssh://x@h/a-name.git",
+        "ssh://git@h\n/a-name.git",
+        7,
+    ],
+)
+def test_an_address_of_ssh_that_is_none_is_not_used(told: object) -> None:
+    options = argparse.Namespace(ssh=True, ssh_port=None, command="git:remote")
+    with asking.Server("http://localhost:9") as asked, pytest.raises(KeyturnError, match="no address of git over SSH"):
+        address(asked, {"name": "a-name", "ssh_url": told}, options)
+
+
+def test_a_server_that_tells_no_address_of_ssh_has_it_where_ssh_is() -> None:
+    options = argparse.Namespace(ssh=True, ssh_port=None, command="git:remote")
+    with asking.Server("example.com") as asked:
+        assert address(asked, {"name": "a-name"}, options) == "ssh://git@git.example.com/a-name.git"
 
 
 @pytest.mark.parametrize("name", ["--mirror=fetch", "bad name", "../x", "a..b"])

@@ -79,6 +79,55 @@ def test_a_private_key_is_never_sent(made: Callable[[str], Path], keyturn: Cli, 
     assert f"ssh-keygen -y -f {alone} > {alone}.pub" in keyturn("keys:add", str(alone)).err
 
 
+@pytest.mark.parametrize("command", ["keys:add", "keys:remove"])
+@pytest.mark.parametrize("how", ["whole", "in words", "its body alone", "a line of it"])
+def test_a_private_key_that_is_pasted_is_neither_sent_nor_repeated(
+    command: str, how: str, made: Callable[[str], Path], keyturn: Cli
+) -> None:
+    text = made("x").read_text()
+    lines = text.splitlines()
+    words = {
+        "whole": [text],
+        "in words": text.split(),
+        "its body alone": ["".join(lines[1:-1])],
+        "a line of it": [lines[1]],
+    }
+    done = keyturn(command, *words[how], env={"HEROKU_HOST": "http://localhost:9"})
+    assert (done.out, done.code) == ("", 1)
+    assert "that is a private key: it was not sent" in done.err
+    assert "next: write the public one with ssh-keygen -y -f FILE > FILE.pub" in done.err
+    assert "better make a new key" in done.err
+    assert not any(line[8:40] in done.err for line in lines)
+
+
+def test_a_private_key_at_stdin_is_neither_sent_nor_repeated(made: Callable[[str], Path], keyturn: Cli) -> None:
+    text = made("x").read_text()
+    done = keyturn("keys:add", "-", input=text, env={"HEROKU_HOST": "http://localhost:9"})
+    assert (done.out, done.code) == ("", 1)
+    assert "what stdin has is a private key: it stays on this machine" in done.err
+    assert text.splitlines()[2][:40] not in done.err
+
+
+def test_something_long_that_is_pasted_is_not_repeated(keyturn: Cli) -> None:
+    for pasted in ("two\nlines", "x" * 3000):
+        done = keyturn("keys:add", pasted)
+        assert done.code == 1
+        assert "there is no such file, and it is no SSH public key" in done.err
+        assert pasted not in done.err
+    cut = keyturn("keys:add", "ssh-ed25519 AAAAC3NzaC1lZDI1 me@laptop")
+    assert (cut.code, "AAAAC3" in cut.err) == (2, False)
+    assert "give one key" in cut.err
+
+
+@pytest.mark.parametrize("how", ["one word", "words", "stdin"])
+def test_a_public_key_is_taken_as_it_is_pasted(how: str, logged_in: Cli, made: Callable[[str], Path]) -> None:
+    line = made("pasted here").with_suffix(".pub").read_text()
+    words = {"one word": [line], "words": line.split(), "stdin": ["-"]}[how]
+    done = logged_in("keys:add", *words, input=line)
+    assert (done.out, done.err, done.code) == ("", "Uploading pasted here SSH key... done\n", 0)
+    assert [key["public_key"].strip() for key in json.loads(logged_in("keys", "--json").out)] == [line.strip()]
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -146,7 +146,7 @@ def test_without_a_terminal_the_address_is_printed_and_waited_for(keyturn: Cli, 
 def test_a_denied_login_says_so_and_stores_nothing(terminal: Terminal, account: Account, home: Path) -> None:
     login = terminal("login")
     decide(address_in(login), account, "deny")
-    login.expect_exact("denied in the browser")
+    login.expect(r"Error:[^\r\n]* The login was denied in the browser\.\r\n[^\r\n]*next: keyturn login\r\n")
     assert ended(login)[1] == 1
     assert not (home / ".netrc").exists()
 

@@ -132,3 +132,46 @@ def test_a_login_that_cannot_be_stored_is_ended_again(keyturn: Cli, server: Serv
     (home / ".netrc").rmdir()
     (home / ".netrc").write_text(works)
     assert len(json.loads(keyturn("sessions", "--json").out)) == 1
+
+
+def tokens_alive(server: Server, *tokens: str) -> list[bool]:
+    return [server.call("GET", "/account", token).status_code == 200 for token in tokens]
+
+
+def test_logging_in_again_ends_the_login_that_nobody_holds_any_more(
+    keyturn: Cli, server: Server, stored: Callable[[], str]
+) -> None:
+    account = server.new_account()
+    keyturn.log_in(account)
+    first, elsewhere = stored(), server.token(account)
+    done = keyturn("login", "-i", input=f"{account.email}\n{account.password}\n")
+    assert done.code == 0
+    assert "Warning" not in done.err
+    assert tokens_alive(server, first, stored(), elsewhere) == [False, True, True]
+
+
+def test_what_is_no_login_or_is_still_used_is_not_ended_by_logging_in(
+    keyturn: Cli, server: Server, home: Path, stored: Callable[[], str]
+) -> None:
+    account = server.new_account()
+    machines = [f"localhost:{server.port}", "localhost"]
+    keyturn.log_in(account)
+    used = stored()
+    typed = f"{account.email}\n{account.password}\n"
+    assert keyturn("login", "-i", input=typed, env={"HEROKU_API_KEY": used}).code == 0
+    assert tokens_alive(server, used) == [True]
+    tool = keyturn("authorizations:create", "--short").out.strip()
+    netrc.write(str(home / ".netrc"), machines, account.email, tool)
+    keyturn.log_in(account)
+    assert tokens_alive(server, used, tool) == [True, True]
+
+
+def test_it_is_said_when_another_account_takes_the_place_of_the_one_before(
+    keyturn: Cli, server: Server, account: Account, stored: Callable[[], str]
+) -> None:
+    keyturn.log_in(account)
+    first, other = stored(), server.new_account()
+    done = keyturn("login", "-i", input=f"{other.email}\n{other.password}\n")
+    assert (done.out, done.code) == (f"Logged in as {other.email}\n", 0)
+    assert f"until now this machine was logged in to localhost:{server.port} as {account.email}" in done.err
+    assert tokens_alive(server, first, stored()) == [True, True]

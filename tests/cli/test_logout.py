@@ -20,8 +20,7 @@ def test_a_logout_ends_this_login_and_no_other(
     keyturn: Cli, account: Account, home: Path, server: Server, stored: Callable[[], str]
 ) -> None:
     (home / ".netrc").write_text("# mine\nmachine example.org login a password b\n")
-    keyturn.log_in(account)
-    other = stored()
+    other = server.token(account)
     keyturn.log_in(account)
     ours = stored()
     done = keyturn("logout")
@@ -33,6 +32,25 @@ def test_a_logout_ends_this_login_and_no_other(
     with Client(server.url, other) as alive:
         assert alive.account().email == account.email
     assert keyturn("auth:token").code == 4
+
+
+def test_a_login_that_cannot_be_taken_out_of_netrc_is_told_to_have_ended(
+    keyturn_at: Callable[[str], Cli], fresh_server: Server, home: Path
+) -> None:
+    keyturn = keyturn_at(fresh_server.url)
+    keyturn.log_in(fresh_server.new_account())
+    ours = keyturn("auth:token").out.strip()
+    (home / ".netrc.lock").mkdir()  # what nobody, not even root, can write through
+    done = keyturn("logout")
+    assert (done.out, done.code) == ("", 1)
+    assert "cannot remove the login from netrc" in done.err
+    assert "the login itself was ended at the server" in done.err
+    assert fresh_server.call("GET", "/account", ours).status_code == 401
+    fresh_server.process.terminate()
+    fresh_server.process.wait()
+    unreached = keyturn("logout")
+    assert unreached.code == 1
+    assert "nor has the server ended it yet" in unreached.err
 
 
 def test_without_a_login_a_logout_has_nothing_to_do(keyturn: Cli) -> None:

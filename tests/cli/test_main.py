@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+from tests.conftest import run
 
 import keyturn
 from keyturn.cli.failures import EXIT_CODES, Cancelled, UsageError, exit_code
@@ -69,6 +71,17 @@ def test_help_names_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert said.rstrip(".") in page
 
 
+def test_help_has_every_topics_commands_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["help"])
+    topics = capsys.readouterr().out.split("\n\n")[2:-1]
+    assert "More" not in {topic.splitlines()[0] for topic in topics}  # each command has a topic
+    for topic in topics:
+        names = [line.split()[0] for line in topic.splitlines()[1:]]
+        assert names == sorted(names)
+    apps = next(topic for topic in topics if "apps:create" in topic)
+    assert {"access:add", "git:clone"} <= set(apps.split())
+
+
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith(f"keyturn/{keyturn.__version__} ")
@@ -122,3 +135,20 @@ def test_wrong_usage_is_2_with_what_to_type_instead(
 )  # fmt: skip
 def test_an_error_has_one_exit_code(error: BaseException, code: int) -> None:
     assert exit_code(error) == code
+
+
+@pytest.mark.parametrize(
+    ("words", "closed", "code", "said"),
+    [
+        ("help", ">&-", 1, "standard output is closed"), ("--version", ">&-", 1, "standard output is closed"),
+        ("auth:token --help", ">&-", 1, "standard output is closed"), ("whoami", "2>&-", 4, ""),
+        ("whoami", "<&-", 4, "not logged in"),
+        ("login -i", "<&-", 1, "no e-mail and password"), ("git:credentials get", "<&-", 0, ""), ("help", "<&- >&- 2>&-", 1, ""),
+        ("keys:add -", "<&-", 1, "is not an SSH public key"),
+    ],
+)  # fmt: skip
+def test_a_closed_stream_is_no_fault_of_ours(words: str, closed: str, code: int, said: str) -> None:
+    done = run(["bash", "-c", f"keyturn {words} {closed}"], None, dict(os.environ))
+    assert done.code == code, done
+    assert "Traceback" not in done.out + done.err
+    assert said in done.err

@@ -116,3 +116,22 @@ def test_a_server_that_is_not_there_is_1_and_said_so(keyturn: Cli, account: Acco
     done = keyturn("whoami", env={"HEROKU_HOST": "http://localhost:9", "HEROKU_API_KEY": DEAD})
     assert done.code == 1
     assert "nothing answers at http://localhost:9" in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["whoami"], ["login", "-i"], ["git:credentials", "--install"], ["policy"], ["auth:token"], ["auth:status"]],
+)
+def test_where_no_server_was_chosen_the_default_is_named_with_how_to_choose(
+    keyturn_at: Callable[[str], Cli], words: list[str]
+) -> None:
+    env = {"HTTPS_PROXY": "http://localhost:9"}  # nothing leaves this machine
+    key = {"HEROKU_API_KEY": DEAD} if words == ["whoami"] else {}
+    done = keyturn_at("")(*words, input="me@example.com\nno password of mine\n", env=env | key)
+    said = " ".join(done.err.split())
+    assert "no server was chosen, so" in said
+    assert "heroku.com" in said
+    assert "keyturn login --host HOST" in said
+    chosen = keyturn_at("")(*words, "--host", "heroku.com", input="x\nx\n", env=env | key)
+    assert "no server was chosen" not in chosen.err
+    assert chosen.code == done.code

@@ -70,6 +70,12 @@ def test_doing_says_how_it_ended_even_when_something_comes_between(capsys: pytes
     ]
 
 
+def test_what_is_interrupted_gets_no_mark(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), say.doing("Waiting"):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "Waiting... "  # the line is ended by whoever reports it
+
+
 @pytest.fixture
 def in_vienna() -> object:
     os.environ["TZ"] = "Europe/Vienna"

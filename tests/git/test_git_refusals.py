@@ -150,7 +150,7 @@ def test_a_collaborator_fetches_or_pushes_as_the_owner_said(ada: Pusher, work: C
         work.git("ls-remote", bob.url(name=ada.app.name))
         assert read_by(work, bob.url(name=ada.app.name))[:2] == [
             f"remote: {bob.account.email} may fetch the code of {ada.app.name}, but not push to it.",
-            "remote: Next: ask the app's owner for the permission to deploy",
+            f"remote: Next: ask {ada.account.email}, who owns the app, for the permission to deploy",
         ]
         apps.change_member(env, By(owner), owner, ada.app.name, bob.account.email, ["deploy"])
         work.git("push", "-q", bob.url(name=ada.app.name), "main:by-bob")

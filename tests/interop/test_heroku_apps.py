@@ -142,13 +142,29 @@ def test_code_is_pushed_and_cloned_with_the_clis_own_helper(
     assert "released" in heroku.done("apps:info", "-a", name, "--json").out
 
 
-def test_our_helper_stays_where_the_cli_would_set_its_own(heroku: Trusting, home: Path) -> None:
+def test_our_helper_goes_on_to_answer_where_the_cli_sets_its_own_beside_it(
+    heroku: Trusting, work: Checkout, tmp_path: Path, home: Path, account: Account
+) -> None:
     ours = Cli(heroku.url, home)("git:credentials", "--install", env=heroku.env())
     assert ours.code == 0, ours
-    before = (home / ".gitconfig").read_text()
-    assert "keyturn" in before
-    heroku.done("whoami")
-    assert (home / ".gitconfig").read_text() == before
+    name = unused()
+    heroku.done("apps:create", name)
+    heroku.done("git:remote", "-a", name, "-r", "staging")
+    heroku.done("git:clone", "-a", name, str(tmp_path / "copy"))
+    settings = (home / ".gitconfig").read_text()
+    assert settings.count("!heroku git:credentials") == 1
+    lines = heroku.netrc.read_text().splitlines()  # what git finds there by itself would hide who answers
+    heroku.netrc.write_text("\n".join(lines[: lines.index("machine localhost")]) + "\n")
+    host = heroku.url.removeprefix("https://")
+    for _ in range(2):
+        filled = run(["git", "credential", "fill"], f"protocol=https\nhost={host}\n\n", heroku.env())
+        assert f"username={account.email}" in filled.out  # the CLI's own says heroku
+        assert Cli(heroku.url, home)("git:credentials", "--install", env=heroku.env()).code == 0  # and again, after it
+        assert (home / ".gitconfig").read_text() == settings
+    assert f"Pushed to {name}" in heroku.git(work.folder).git("push", "heroku", "main").err
+    assert Cli(heroku.url, home)("git:credentials", "--uninstall", env=heroku.env()).code == 0
+    assert "keyturn" not in (home / ".gitconfig").read_text()
+    heroku.done("git:remote", "-a", name, "-r", "again")
 
 
 def test_access_is_given_listed_and_taken(heroku: Trusting, work: Checkout, secured: tuple[Server, Path]) -> None:

@@ -45,7 +45,7 @@ def test_without_a_command_one_is_greeted(ada: SshPusher) -> None:
     done = ada.ssh("-T")
     assert (done.out, done.code) == ("", 1)
     email, shown = ada.who.account.email, ada.key.sha256
-    assert done.err == f"Hi {email}! You are {email}, by the SSH key ada@laptop ({shown}).\n{GIT_ALONE}"
+    assert done.err == f"Hi! You are {email}, by the SSH key ada@laptop ({shown}).\n{GIT_ALONE}"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_who_may_only_view_fetches_and_does_not_push(
     work.git("fetch", "-q", "origin")
     first, following = read_by(work, "push", "origin", "main:other")
     assert first == f"{eve.who.account.email} may fetch the code of {ada.who.app.name}, but not push to it."
-    assert following == "Next: ask the app's owner for the permission to deploy"
+    assert following == f"Next: ask {ada.who.account.email}, who owns the app, for the permission to deploy"
 
 
 def test_a_key_that_dies_after_the_handshake_pushes_nothing_more(ada: SshPusher, work: Checkout) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.conftest import BIN, Server, environment, run
 from tests.support import loops
-from tests.support.gits import checkout, gits
+from tests.support.gits import checkout, gits, pusher
 from tests.support.raw_ssh import Raw
 from tests.support.sshs import port_of, ssh_pusher
 
@@ -41,6 +41,31 @@ def test_where_ssh_is_stands_before_the_line_that_says_ready(ssh_server: Server)
         f"git over SSH is at ssh://git@localhost:{port_of(ssh_server)}",
         f"keyturn is ready at {ssh_server.url}",
     ]
+
+
+def test_an_app_says_where_ssh_is(ssh_server: Server, tmp_path: Path) -> None:
+    ours = ssh_pusher(ssh_server, tmp_path / "ours").who
+    told = ssh_server.call("GET", f"/apps/{ours.app.name}", ours.token).json()
+    assert told["ssh_url"] == f"ssh://git@localhost:{port_of(ssh_server)}/{ours.app.name}.git"
+
+
+def test_where_ssh_is_can_be_elsewhere_than_the_port(tmp_path: Path) -> None:
+    server = Server(tmp_path, "--ssh-url", "ssh://git@git.example.com/")  # as with OpenSSH's server, and none of ours
+    try:
+        ours = pusher(server)
+        told = server.call("GET", f"/apps/{ours.app.name}", ours.token).json()
+        assert told["ssh_url"] == f"ssh://git@git.example.com/{ours.app.name}.git"
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    "url", ["git.example.com", "ssh://ada@git.example.com", "ssh://git@x/path", "ssh://git@-x", "https://git@x"]
+)
+def test_an_address_of_ssh_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
+    done = serve(tmp_path, "--ssh-url", url)
+    assert done.returncode == 2
+    assert "is not a URL like ssh://git@keyturn.example.com:2222" in done.stderr
 
 
 def test_a_port_that_is_taken_is_named_with_the_flag(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.support.world import EMAIL
 from keyturn.actions import grants
 from keyturn.actions.env import By
 from keyturn.core.policy import Kind
-from keyturn.web.api.apps import git_url
+from keyturn.web.api.apps import git_url, ssh_url
 
 if TYPE_CHECKING:
     from tests.support.asgi import Client, Reply
@@ -97,6 +97,7 @@ def share(client: Client, token: str, *permissions: str) -> Reply:
 def test_an_app_has_every_field_of_the_schema(client: Client, token: str, app: dict[str, Any]) -> None:
     assert misfits(app, APP) == []
     assert app["git_url"] == "http://localhost:8420/my-app.git"
+    assert app["ssh_url"] is None  # it serves none
     assert app["owner"]["email"] == EMAIL
     assert app["permissions"] == ["view", "deploy", "operate", "manage"]
     for path in ("/apps/my-app", f"/apps/{app['id']}"):
@@ -134,6 +135,19 @@ def test_a_collaborator_and_a_transfer_have_every_field_of_the_schema(
 )
 def test_where_git_finds_an_app(public_url: str, expected: str) -> None:
     assert git_url(public_url, "my-app") == expected
+
+
+@pytest.mark.parametrize(
+    ("public_url", "port", "expected"),
+    [
+        ("http://localhost:8420", 2222, "ssh://git@localhost:2222"),
+        ("https://keyturn.example.com:8443", 22, "ssh://git@keyturn.example.com"),
+        ("https://api.example.com", 2222, "ssh://git@git.example.com:2222"),
+        ("http://[::1]:8420", 22, "ssh://git@[::1]"),
+    ],
+)
+def test_where_git_finds_an_app_over_ssh(public_url: str, port: int, expected: str) -> None:
+    assert ssh_url(public_url, port) == expected
 
 
 @pytest.mark.parametrize(
@@ -224,10 +238,11 @@ def test_whoever_has_too_little_is_told_what_it_takes(
     assert reply.status == 403
     assert reply.json == {
         "id": "forbidden", "reason": "not_permitted", "message": "This takes the permission to manage on my-app.",
-        "next": "ask the app's owner for the permission to manage",
+        "next": f"ask {EMAIL}, who owns the app, for the permission to manage",
     }  # fmt: skip
     destroyed = client.delete("/apps/my-app", token=bob)
     assert (destroyed.status, destroyed.json["message"]) == (403, "Only the owner of my-app can destroy it.")
+    assert destroyed.json["next"] == f"ask {EMAIL}, who owns the app"
     assert client.get("/apps/my-app", token=bob).json["permissions"] == ["view", "deploy"]
 
 

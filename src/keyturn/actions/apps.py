@@ -60,24 +60,30 @@ def find(tx: Tx, account_id: str, identity: str, permission: str = "view") -> tu
     if app is None or not held:
         raise NotFound("app")
     if permission not in held:
-        raise _not_permitted(app, permission)
+        raise _not_permitted(tx, app, permission)
     return app, held
 
 
-def _not_permitted(app: App, permission: str) -> Refused:
+def whom_to_ask(owner: Account | None) -> str:
+    """The owner, for somebody who sees the app and so may know who that is."""
+    return f"ask {owner.email}, who owns the app" if owner is not None else "ask the app's owner"
+
+
+def _not_permitted(tx: Tx, app: App, permission: str) -> Refused:
     return Refused(
         decide.forbidden(
             "not_permitted", f"This takes the permission to {permission} on {app.name}.",
-            next=f"ask the app's owner for the permission to {permission}",
+            next=f"{whom_to_ask(tx.account(app.owner_id))}, for the permission to {permission}",
         ),
         forbidden=True,
     )  # fmt: skip
 
 
-def only_its_owner(app: App, account_id: str, message: str) -> None:
+def only_its_owner(tx: Tx, app: App, account_id: str, message: str) -> None:
     """Raises Refused with ``message`` for whoever does not own the app."""
     if app.owner_id != account_id:
-        raise Refused(decide.forbidden("not_permitted", message, next="ask the app's owner"), forbidden=True)
+        following = whom_to_ask(tx.account(app.owner_id))
+        raise Refused(decide.forbidden("not_permitted", message, next=following), forbidden=True)
 
 
 def create(env: Env, by: By, principal: Principal, *, name: object = None) -> Shown:
@@ -175,7 +181,7 @@ def destroy(env: Env, by: By, principal: Principal, identity: str) -> Shown:
     with env.store.writing() as tx:
         acting.still(env, tx, principal)
         app, _ = find(tx, principal.account_id, identity)
-        only_its_owner(app, principal.account_id, f"Only the owner of {app.name} can destroy it.")
+        only_its_owner(tx, app, principal.account_id, f"Only the owner of {app.name} can destroy it.")
         shown = _shown(tx, app, principal.account_id)
         tx.end_app(app.id, env.clock())
         audit.record(env, tx, by, "app.destroy", app=app.id, name=app.name)
@@ -303,7 +309,7 @@ def remove_member(env: Env, by: By, principal: Principal, identity: str, who: st
         app, held = find(tx, principal.account_id, identity)
         found = _named(_members(tx, app), account.id if who == "~" else who)
         if found.account.id != account.id and "manage" not in held:
-            raise _not_permitted(app, "manage")
+            raise _not_permitted(tx, app, "manage")
         if found.role == "owner":
             raise Invalid("user", f"{found.account.email} owns {app.name}; hand it on first, with a transfer")
         tx.remove_collaborator(app.id, found.account.id)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from keyturn.actions.env import Env
-    from keyturn.core.credential import App
+    from keyturn.core.credential import Account, App
 
 log = logging.getLogger("keyturn.git")
 
@@ -116,8 +116,9 @@ def admit(env: Env, principal: Principal, name: str, service: str) -> App:
     """
     found = env.store.find_app(name, principal.account_id)
     if found is None:
-        return _allowed(principal, None, (), service)
-    return _allowed(principal, found[0], held(found[0].owner_id, principal.account_id, found[1]), service)
+        return _allowed(principal, None, (), service, env.store.find_account)
+    permissions = held(found[0].owner_id, principal.account_id, found[1])
+    return _allowed(principal, found[0], permissions, service, env.store.find_account)
 
 
 def refused(service: str, name: str) -> dict[str, str]:
@@ -125,7 +126,13 @@ def refused(service: str, name: str) -> dict[str, str]:
     return {"action": "git.push" if service == PUSH else "git.fetch", "name": name}
 
 
-def _allowed(principal: Principal, app: App | None, permissions: tuple[str, ...], service: str) -> App:
+def _allowed(
+    principal: Principal,
+    app: App | None,
+    permissions: tuple[str, ...],
+    service: str,
+    account: Callable[[str], Account | None],
+) -> App:
     token_needs, account_needs = NEEDS[service]
     lacking = decide.authorize(principal, token_needs)
     if lacking is not None:
@@ -135,6 +142,7 @@ def _allowed(principal: Principal, app: App | None, permissions: tuple[str, ...]
     if account_needs not in permissions:
         raise Refused(decide.forbidden(
             "not_permitted", f"{principal.email} may fetch the code of {app.name}, but not push to it.",
+            next=f"{apps.whom_to_ask(account(app.owner_id))}, for the permission to {account_needs}",
         ), forbidden=True)  # fmt: skip
     return app
 
@@ -149,7 +157,7 @@ def recheck(env: Env, principal: Principal, app_id: str, service: str) -> App:
         assert grant is not None
         app = tx.app(app_id)
         permissions = apps.permissions_of(tx, app, principal.account_id) if app else ()
-        return _allowed(principal._replace(scopes=grant.scopes), app, permissions, service)
+        return _allowed(principal._replace(scopes=grant.scopes), app, permissions, service, tx.account)
 
 
 def hooks(env: Env, by: By, principal: Principal, app_id: str) -> Hooks:

@@ -61,7 +61,7 @@ def offer(env: Env, by: By, principal: Principal, *, app: object, recipient: obj
     with env.store.writing() as tx:
         actor = acting.still(env, tx, principal)
         found, _ = apps.find(tx, principal.account_id, app)
-        apps.only_its_owner(found, actor.id, f"Only the owner of {found.name} can hand it on.")
+        apps.only_its_owner(tx, found, actor.id, f"Only the owner of {found.name} can hand it on.")
         to = apps.somebody(tx, principal, recipient, "recipient")
         if to.id == actor.id:
             raise Invalid("recipient", "it is yours already")

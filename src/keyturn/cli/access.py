@@ -7,6 +7,7 @@ from urllib.parse import quote
 from keyturn.cli import app_named, say
 from keyturn.cli.asking import Server
 from keyturn.cli.options import Parser, names
+from keyturn.client.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-PERMISSIONS = "view, deploy, operate, manage; each has those before it"
+_KNOWN = ("view", "deploy", "operate", "manage")
+PERMISSIONS = f"{', '.join(_KNOWN)}; each has those before it"
 
 
 def show_all(words: Sequence[str]) -> int:
@@ -36,7 +38,7 @@ def add(words: Sequence[str]) -> int:
     parser = _of_an_app("access:add", "Let somebody who has an account use an app.", "print the answer as JSON")
     parser.add_argument("email", metavar="EMAIL")
     parser.add_argument(
-        "-p", "--permissions", type=names, metavar="NAMES", help=f"{PERMISSIONS} (default: view,deploy,operate)"
+        "-p", "--permissions", type=permissions, metavar="NAMES", help=f"{PERMISSIONS} (default: view,deploy,operate)"
     )
     options = _parse(parser, words)
     body: dict[str, Any] = {"user": options.email}
@@ -45,17 +47,44 @@ def add(words: Sequence[str]) -> int:
     with Server(options.host) as server:
         server.require_login()
         name = app_named.chosen(options, server.host)
-        with say.doing(f"Adding {options.email} access to the app {name}"):
-            item = app_named.ask(server, "POST", name, "collaborators", body=body)
+        try:
+            with say.doing(f"Adding {options.email} access to the app {name}"):
+                item = app_named.ask(server, "POST", name, "collaborators", body=body)
+        except Invalid as refused:
+            refused.next = refused.next or _instead(server, name, options)
+            raise
     _done(item, options)
     return 0
+
+
+def _instead(server: Server, name: str, options: argparse.Namespace) -> str | None:
+    """What to type where somebody has access already; None: that is not why."""
+    members = app_named.ask_all(server, name, "collaborators")
+    have = [each for each in members if _email(each).casefold() == options.email.casefold()]
+    if not have or have[0].get("role") == "owner":
+        return None
+    wanted = ",".join(options.permissions or _permissions(have[0]))
+    return f"keyturn access:update {options.email} -a {name} -p {wanted}"
+
+
+def permissions(text: str) -> list[str]:
+    """Names of permissions, separated by commas or spaces."""
+    import argparse
+
+    found = names(text)
+    wrong = [name for name in found if name not in _KNOWN]
+    if wrong or not found:
+        raise argparse.ArgumentTypeError(
+            f"{(wrong or [text])[0][:40]!r} is no permission; they are {', '.join(_KNOWN)}"
+        )
+    return found
 
 
 def update(words: Sequence[str]) -> int:
     """Let somebody do more or less."""
     parser = _of_an_app("access:update", "Change what somebody may do with an app.", "print the answer as JSON")
     parser.add_argument("email", metavar="EMAIL")
-    parser.add_argument("-p", "--permissions", type=names, metavar="NAMES", required=True, help=PERMISSIONS)
+    parser.add_argument("-p", "--permissions", type=permissions, metavar="NAMES", required=True, help=PERMISSIONS)
     options = _parse(parser, words)
     with Server(options.host) as server:
         server.require_login()

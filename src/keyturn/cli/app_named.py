@@ -37,6 +37,18 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("-r", "--remote", metavar="REMOTE", help="the git remote that names the app")
 
 
+def add_positional(parser: Parser) -> None:
+    """``APP``, for a command that takes it so as well."""
+    parser.add_argument("name", nargs="?", metavar="APP", help="the same as -a")
+
+
+def named_once(options: argparse.Namespace, command: str) -> None:
+    """Makes the two ways to name the app one. Raises UsageError where they name two."""
+    if options.app and options.name and options.app != options.name:
+        raise UsageError(f"two apps are named, {options.app[:40]} and {options.name[:40]}", f"keyturn {command} -a APP")
+    options.app, options.command = options.app or options.name, command
+
+
 def chosen(options: argparse.Namespace, host: Host) -> str:
     """The app's name, or its id. Raises UsageError when nothing names one, or when remotes name several."""
     if options.app:
@@ -62,13 +74,22 @@ def chosen(options: argparse.Namespace, host: Host) -> str:
     return names[0]
 
 
-def checked(name: str, *, or_id: bool = False) -> str:
-    """The name, when it can be one: it goes into paths and into git's words. Raises UsageError."""
+def checked(name: str, *, or_id: bool = False, next: str = "keyturn apps") -> str:  # noqa: A002 - as in KeyturnError
+    """The name, when it can be one: it goes into paths and into git's words. Raises UsageError; ``next``: what to type
+    instead, where ``NAME`` stands for the nearest name that can be one.
+    """
     if not _NAME.fullmatch(name) and not (or_id and _ID.fullmatch(name)):
         raise UsageError(
-            f"{name[:40]!r} is no app's name: 3 to 30 small letters, digits and dashes, a letter first", "keyturn apps"
+            f"{name[:40]!r} is no app's name: 3 to 30 small letters, digits and dashes, a letter first",
+            next.replace("NAME", nearest(name)),
         )
     return name
+
+
+def nearest(name: str) -> str:
+    """A name that can be one, like that one: ``my-app`` for ``My_App``; NAME where too little is left of it."""
+    like = re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("-0123456789")[:30].rstrip("-")
+    return like if _NAME.fullmatch(like) else "NAME"
 
 
 def ask(server: Server, method: str, name: str, *more: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

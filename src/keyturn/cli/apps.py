@@ -58,7 +58,7 @@ def create(words: Sequence[str]) -> int:
     )
     parser.add_argument("-n", "--no-remote", action="store_true", help="leave git alone")
     options = parser.parse(words)
-    asked = {"name": app_named.checked(options.name)} if options.name else {}
+    asked = {"name": app_named.checked(options.name, next="keyturn apps:create NAME")} if options.name else {}
     with Server(options.host) as server:
         server.require_login()
         try:
@@ -86,9 +86,9 @@ def info(words: Sequence[str]) -> int:
     """Show one."""
     parser = Parser("apps:info", "Show one app.", json="print as JSON")
     app_named.add_options(parser)
-    parser.add_argument("name", nargs="?", metavar="APP", help="the same as -a")
+    app_named.add_positional(parser)
     options = parser.parse(words)
-    options.app, options.command = options.app or options.name, "apps:info"
+    app_named.named_once(options, "apps:info")
     with Server(options.host) as server:
         name = app_named.chosen(options, server.host)
         item = app_named.ask(server, "GET", name)
@@ -109,7 +109,7 @@ def rename(words: Sequence[str]) -> int:
     app_named.add_options(parser)
     options = parser.parse(words)
     options.command = "apps:rename"
-    wanted = app_named.checked(options.name)
+    wanted = app_named.checked(options.name, next="keyturn apps:rename NAME")
     with Server(options.host) as server:
         server.require_login()
         name = app_named.chosen(options, server.host)
@@ -133,10 +133,10 @@ def destroy(words: Sequence[str]) -> int:
     """End one, with its repository, once its name was typed."""
     parser = Parser("apps:destroy", "Destroy an app and its repository, for good.", json="print what it was as JSON")
     app_named.add_options(parser)
-    parser.add_argument("name", nargs="?", metavar="APP", help="the same as -a")
+    app_named.add_positional(parser)
     parser.add_argument("-c", "--confirm", metavar="APP", help="the name once more, instead of the question")
     options = parser.parse(words)
-    options.app, options.command = options.app or options.name, "apps:destroy"
+    app_named.named_once(options, "apps:destroy")
     with Server(options.host) as server:
         server.require_login()
         name = app_named.chosen(options, server.host)
@@ -179,6 +179,7 @@ def _show(item: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> None
         ("Owner", _owner(item)),
         ("You may", ", ".join(item.get("permissions") or [])),
         ("Git", item.get("git_url")),
+        ("Git over SSH", item.get("ssh_url")),
         ("Repository", f"{size:,} bytes" if isinstance(size, int) else None),
         ("Last push", say.when(item.get("released_at"))),
         ("Created at", say.when(item.get("created_at"), "")),
@@ -250,20 +251,20 @@ def transfer(words: Sequence[str]) -> int:
 
 def accept(words: Sequence[str]) -> int:
     """Take one that was offered."""
-    return _answer(words, "accept", "Take an app that is offered to you.", "accepted")
+    return _answer(words, "accept", "Take an app that is offered to you.", "Accepting", "accepted")
 
 
 def decline(words: Sequence[str]) -> int:
     """Do not take one that was offered."""
-    return _answer(words, "decline", "Decline an app that is offered to you.", "declined")
+    return _answer(words, "decline", "Decline an app that is offered to you.", "Declining", "declined")
 
 
 def cancel(words: Sequence[str]) -> int:
     """Take an offer back."""
-    return _answer(words, "cancel", "Take back the offer of an app.", None)
+    return _answer(words, "cancel", "Take back the offer of an app.", "Cancelling", None)
 
 
-def _answer(words: Sequence[str], verb: str, about: str, state: str | None) -> int:
+def _answer(words: Sequence[str], verb: str, about: str, doing: str, state: str | None) -> int:
     parser = Parser(f"apps:transfer:{verb}", about, json="print the answer as JSON")
     parser.add_argument("app", metavar="APP", help="the app, or the transfer's id")
     options = parser.parse(words)
@@ -271,7 +272,7 @@ def _answer(words: Sequence[str], verb: str, about: str, state: str | None) -> i
     with Server(options.host) as server:
         server.require_login()
         try:
-            with say.doing(f"Transfer of {options.app}: {verb}"):
+            with say.doing(f"{doing} the transfer of {options.app}"):
                 item = server.ask("PATCH", where, {"state": state}) if state else server.ask("DELETE", where)
         except NotFound as missing:
             missing.next = missing.next or "keyturn apps:transfers"

@@ -8,9 +8,10 @@ import os
 import time
 
 from keyturn.cli import later, say
-from keyturn.cli.here import chosen_host, not_a_token, not_logged_in, unset_variable
+from keyturn.cli.here import CHOOSE, chosen_host, not_a_token, not_logged_in, unset_variable
 from keyturn.client import credentials, state
-from keyturn.client.errors import Forbidden, KeyturnError, NotFound, NotLoggedIn, Unauthorized
+from keyturn.client.errors import ConnectionFailed, Forbidden, KeyturnError, NotFound, NotLoggedIn, Unauthorized
+from keyturn.client.hosts import DEFAULT
 from keyturn.core import token as grammar
 
 for _unused in ("ssl", "random", "calendar"):  # of http.client and of email, which it imports
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from keyturn.client.credentials import Credential
     from keyturn.client.hosts import Host
+    from keyturn.client.transport import Response
 
     T = TypeVar("T")
 
@@ -39,7 +41,32 @@ _warned: set[str] = set()
 
 def transport(host: Host, token: str | None, *, url: str | None = None, timeout: float = 30.0) -> Transport:
     """A connection as the command line makes it; what servers warn of is said once in a run."""
-    return Transport(url or host.api_url, token, client="cli", timeout=timeout, warn=_warn_once)
+    kind = _ToTheDefault if host.by_default else Transport
+    return kind(url or host.api_url, token, client="cli", timeout=timeout, warn=_warn_once)
+
+
+class _ToTheDefault(Transport):
+    """To a server that nobody chose: what fails there says so."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        authorization: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """As any other. Raises as that does."""
+        try:
+            return super().request(method, path, body, authorization=authorization, headers=headers)
+        except ConnectionFailed as failed:
+            failed.message = f"{failed.message}; no server was chosen, so this went to {DEFAULT}"
+            failed.next = CHOOSE
+            raise
+        except Unauthorized as refused:
+            refused.add_note(f"no server was chosen, so this went to {DEFAULT}; to choose one: {CHOOSE}")
+            raise
 
 
 def _warn_once(text: str) -> None:

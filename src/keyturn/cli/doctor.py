@@ -126,12 +126,12 @@ def _show(
     if told is not None and told.get("alive") is True:
         say.data("the server accepts the token in use")
     if told is not None and told.get("untold"):
-        say.data(told["untold"])
+        say.prose(told["untold"])
     for finding in findings:
         say.data("")
-        say.data(f"{'notice' if finding.notice else 'problem'}: {finding.what}")
-        say.data(f"  why it matters: {finding.why}")
-        say.data(f"  fixed: {finding.did}" if finding.did else f"  to mend it: {finding.mend}")
+        say.prose(f"{'notice' if finding.notice else 'problem'}: {finding.what}", 2)
+        say.prose(f"  why it matters: {finding.why}", 4)
+        say.prose(f"  fixed: {finding.did}" if finding.did else f"  to mend it: {finding.mend}", 4)
     say.data("")
     wrong = [finding for finding in findings if not finding.notice]
     left = [finding for finding in wrong if finding.did is None]

@@ -137,9 +137,12 @@ def mode(path: str, right: int, name: str, why: str) -> Iterator[Finding]:
     if sys.platform == "win32":
         return
     try:
-        found = stat.S_IMODE(os.stat(path).st_mode)
+        there = os.stat(path).st_mode
     except OSError:
         return
+    if stat.S_ISDIR(there) != bool(right & 0o100):
+        return  # a folder in the file's place, or the other way round: no mode mends that
+    found = stat.S_IMODE(there)
     if found & 0o077:
         yield Finding(
             name, f"{path} is open to other users of this machine (mode {found:04o})", why,

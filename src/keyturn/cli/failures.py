@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 
@@ -64,6 +66,32 @@ def report(error: BaseException) -> int:
     for text in getattr(error, "__notes__", ()):
         say.note(text)
     return exit_code(error)
+
+
+class _Closed(io.TextIOBase):
+    """Standard output where whoever started us has closed it: what is written is not lost in silence."""
+
+    encoding = "utf-8"
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.EBADF, "standard output is closed")
+
+
+def open_closed_streams() -> None:
+    """Puts something in the place of each standard stream that is closed: nothing to read, nobody to tell, and an error for
+    output. Also, no file and no connection of ours then gets its number, which programs that are started take for a stream.
+    """
+    nothing = os.open(os.devnull, os.O_RDWR)
+    while nothing <= 2:
+        os.set_inheritable(nothing, True)
+        nothing = os.open(os.devnull, os.O_RDWR)
+    os.close(nothing)
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - for the rest of this process
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = _Closed()
 
 
 def _drop_output() -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import time
 
 from keyturn.cli import say
 from keyturn.cli.asking import transport
 from keyturn.cli.failures import UsageError
-from keyturn.cli.git_helpers import git_url
-from keyturn.cli.here import chosen_host, not_a_token
+from keyturn.cli.git_helpers import git_url, is_ours, settings
+from keyturn.cli.here import chosen_host, no_server, not_a_token
 from keyturn.cli.options import Parser
 from keyturn.client import credentials, state
 from keyturn.client.errors import KeyturnError, NotLoggedIn, Unauthorized
@@ -96,9 +97,9 @@ def _answer(host: Host) -> None:
         say.failure(refused.message, refused.next)
         sys.stdout.write("quit=1\n")
         return
-    why = _dead(host, found)
-    if why is not None:
-        found = _log_in(host, why)
+    dead = _dead(host, found)
+    if dead is not None:
+        found = _log_in(host, dead)
     if found is None:
         sys.stdout.write("quit=1\n")  # or git would ask for a name and a password, of which there are none
         return
@@ -110,19 +111,24 @@ def _answer(host: Host) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _dead(host: Host, found: Credential | None) -> str | None:
-    """Why there is no token to give, or none that is alive. Of HEROKU_API_KEY the server says that to git itself."""
+def _dead(host: Host, found: Credential | None) -> KeyturnError | None:
+    """Why there is no token to give, or none that is alive, and what mends it. Of HEROKU_API_KEY the server says that to git
+    itself.
+    """
+    login = f"keyturn login --host {host.text}"  # git runs wherever a repository is, for whatever server that is of
     if found is None:
-        return f"not logged in to {host.label}"
+        return NotLoggedIn(f"not logged in to {host.label}", login)
     if not found.stored:
         return None
     ends = _end_of(host, found)
     try:
         _check(host, found, timeout=5)
     except (Unauthorized, NotLoggedIn) as dead:
-        return dead.message
+        if dead.next is None or dead.next.startswith("keyturn "):  # any living token will do for git
+            dead.next = login
+        return dead
     except KeyturnError:  # not to be reached: then git says so
-        return "the login has expired" if ends is not None and ends <= time.time() else None
+        return NotLoggedIn("the login has expired", login) if ends is not None and ends <= time.time() else None
     return None
 
 
@@ -137,11 +143,11 @@ def _end_of(host: Host, found: Credential | None) -> int | None:
     return known.expires_at if known and found and known.speaks_of(found.token) else None
 
 
-def _log_in(host: Host, why: str) -> Credential | None:
+def _log_in(host: Host, dead: KeyturnError) -> Credential | None:
     """A new login, when somebody sits at the terminal that git runs on; None, with a word about it, when nobody does."""
     terminal = _terminal()
     if terminal is None:
-        say.failure(why, f"keyturn login --host {host.text}")
+        say.failure(dead.message, dead.next)
         return None
     from contextlib import redirect_stdout
 
@@ -151,13 +157,20 @@ def _log_in(host: Host, why: str) -> Credential | None:
         os.dup2(terminal, stream)
     os.close(terminal)
     sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 - for the rest of this process
-    say.warn(f"{why.rstrip('.')}; logging in again")
+    signal.signal(signal.SIGINT, _fall_silent)
+    say.warn(f"{dead.message.rstrip('.')}; logging in again")
     try:
         with redirect_stdout(sys.stderr):  # git reads what this prints
             return log_in(host)
     except KeyturnError as wrong:
         say.failure(wrong.message, wrong.next)
         return None
+
+
+def _fall_silent(_number: int, _frame: object) -> None:
+    """At Ctrl-C git ends too, and the shell has its prompt on the terminal before us: what comes after it is in the way."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    raise KeyboardInterrupt
 
 
 def _terminal() -> int | None:
@@ -192,11 +205,28 @@ def _erase(host: Host, refused: str) -> None:
 
 def install(host: Host) -> None:
     """Sets git up for the server: first an empty helper, which resets those that are set for all servers."""
-    key = f"credential.{git_url(host)}.helper"
+    if host.by_default:
+        say.warn(no_server(host))
+    key = _key(host)
     command = f"!{shlex.quote(_program())} git:credentials --host {shlex.quote(host.text)}"
     _git("config", "--global", "--replace-all", key, "")
     _git("config", "--global", "--add", key, command)
+    _remove_the_old(host)
     say.note(f"git asks keyturn for the token of {git_url(host)} from now on")
+
+
+def _key(host: Host) -> str:
+    """The setting. The slash at the end makes no difference to git, but another name: under the one without it the Heroku
+    CLI sets its own helper, and fails where two values stand.
+    """
+    return f"credential.{git_url(host)}/.helper"
+
+
+def _remove_the_old(host: Host) -> None:
+    """Takes away what an earlier version set under the name that is the Heroku CLI's; that one's own setting stays."""
+    key = f"credential.{git_url(host)}.helper"
+    if any(name == key and is_ours(value) for name, _, value in settings(host)):
+        _git("config", "--global", "--unset-all", key, "^$|keyturn.*git:credentials", fine=(0, 5))
 
 
 def _program() -> str:
@@ -209,8 +239,8 @@ def _program() -> str:
 
 def uninstall(host: Host) -> None:
     """Takes the set-up back."""
-    key = f"credential.{git_url(host)}.helper"
-    _git("config", "--global", "--unset-all", key, fine=(0, 5))  # 5: there is none
+    _git("config", "--global", "--unset-all", _key(host), fine=(0, 5))  # 5: there is none
+    _remove_the_old(host)
     say.note(f"git does not ask keyturn about {git_url(host)} any more")
 
 

@@ -26,14 +26,24 @@ def git_url(host: Host) -> str:
 
 
 def configured(host: Host) -> list[Helper]:
-    """Those that git asks about the host, but ours, in its order; none without git."""
+    """Those that git asks about the host before ours, in its order; none without git. Ours always has an answer, if only
+    that git is to stop: whoever comes after it is never asked.
+    """
     found: list[Helper] = []
-    for key, about, value in _settings(host):
+    answered = False
+    for key, about, value in settings(host):
         if not value:
-            found = []  # an empty one resets the list (gitcredentials)
-        elif "keyturn" not in value:
+            found, answered = [], False  # an empty one resets the list (gitcredentials)
+        elif is_ours(value):
+            answered = True
+        elif not answered:
             found.append(Helper(key, about, _named(value)))
     return found
+
+
+def is_ours(value: str) -> bool:
+    """Whether a helper, as it is set up, is this program."""
+    return "keyturn" in value and "git:credentials" in value
 
 
 def own(host: Host) -> str | None:
@@ -41,10 +51,10 @@ def own(host: Host) -> str | None:
     import shlex
 
     found = None
-    for _, _, value in _settings(host):
+    for _, _, value in settings(host):
         if not value:
             found = None
-        elif "keyturn" in value and "git:credentials" in value:
+        elif is_ours(value):
             try:
                 found = (shlex.split(value.removeprefix("!")) or [""])[0]
             except ValueError:
@@ -52,7 +62,7 @@ def own(host: Host) -> str | None:
     return found
 
 
-def _settings(host: Host) -> Iterator[tuple[str, str, str]]:
+def settings(host: Host) -> Iterator[tuple[str, str, str]]:
     """Key, URL and value of each setting of a helper that is about the host."""
     import subprocess
     from urllib.parse import urlsplit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from keyturn.cli import say
 from keyturn.cli.failures import UsageError
 from keyturn.cli.main import ALIASES, COMMANDS, resolve
 
@@ -15,11 +16,14 @@ _TOPICS = (
     ("Logging in", "auth:"),
     ("Tokens for production and tools", ("authorizations", "policy")),
     ("Logins elsewhere", "sessions"),
-    ("OAuth clients", "clients"),
+    ("Apps and git", ("apps", "access", "git:")),
     ("SSH keys", "keys"),
-    ("Running a server", ("serve", "admin")),
+    ("OAuth clients", "clients"),
+    ("Running a server", ("admin", "serve", "ssh:")),
     ("More", ""),  # whatever no topic above has
 )
+_COLUMN = 26
+_SHORT = {"auth:login": "login", "auth:logout": "logout", "auth:whoami": "whoami"}
 
 
 def run(words: Sequence[str]) -> int:
@@ -33,22 +37,28 @@ def run(words: Sequence[str]) -> int:
             module, function, _ = COMMANDS[name]
             code: int = getattr(__import__(f"keyturn.cli.{module}", fromlist=[function]), function)(["--help"])
             return code
-    short = {command: alias for alias, command in ALIASES.items() if ":" not in alias and not alias.startswith("-")}
     lines = ["Log in to a Keyturn server, hold its tokens, and run one.", "", "usage: keyturn COMMAND [OPTIONS]"]
     left = [name for name in COMMANDS if name != "help"]
     for topic, prefix in _TOPICS:
         listed = [name for name in left if name.startswith(prefix)]
         left = [name for name in left if name not in listed]
         if listed:
-            lines += ["", topic, *(f"  {short.get(name, name):24}{COMMANDS[name][2]}" for name in listed)]
-    lines += [
-        "",
+            named = sorted((_SHORT.get(name, name), COMMANDS[name][2]) for name in listed)
+            lines += ["", topic, *(line for name, about in named for line in _entry(name, about))]
+    lines.append("")
+    for text in (
         "One command's options: keyturn help COMMAND. topic:verb may be written topic verb.",
         "The server: --host, else HEROKU_HOST, else that of the last login --host. The token: HEROKU_API_KEY, else netrc.",
         "The exit code: 0 done, 1 failed, 2 used wrongly, 4 not logged in or refused, 130 interrupted.",
-    ]
+    ):
+        lines += say.wrapped(text, sys.stdout)
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
+
+
+def _entry(name: str, about: str) -> list[str]:
+    first, *more = say.wrapped(about, sys.stdout, _COLUMN, _COLUMN)
+    return [f"  {name}".ljust(_COLUMN) + first, *more]
 
 
 def unknown(words: Sequence[str]) -> UsageError:

@@ -10,13 +10,22 @@ from keyturn.client.errors import NotLoggedIn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from keyturn.client.credentials import Credential
     from keyturn.client.hosts import Host
+
+CHOOSE: Final = "keyturn login --host HOST"
 
 
 def chosen_host(flag: str | None) -> Host:
     """The host that the command is for. Raises HostError."""
     return hosts.choose(flag, os.environ, state.read(os.environ).chosen)[0]
+
+
+def no_server(host: Host) -> str:
+    """For whoever chose no server, and may have meant another than the default."""
+    return f"no server was chosen, so {host.label} is meant; to choose one: {CHOOSE}"
 
 
 def not_logged_in(host: Host) -> NotLoggedIn:
@@ -25,6 +34,8 @@ def not_logged_in(host: Host) -> NotLoggedIn:
     error = NotLoggedIn(
         f"not logged in to {host.label}", "keyturn login" + ("" if host == chosen else f" --host {host.text}")
     )
+    if host.by_default:
+        error.add_note(no_server(host))
     if os.environ.get("HEROKU_API_TOKEN"):
         error.add_note(f"HEROKU_API_TOKEN is set; the name that counts is {VARIABLE}")
     return error

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from keyturn.cli import say, terminal
 from keyturn.cli.asking import Server
 from keyturn.cli.failures import Cancelled, UsageError
+from keyturn.cli.keys_add import refuse_private
 from keyturn.cli.options import Parser
 from keyturn.client.errors import KeyturnError
 
@@ -36,6 +37,7 @@ def show_all(words: Sequence[str]) -> int:
 
 def remove(words: Sequence[str]) -> int:
     """Remove the one key that is named by its comment, fingerprint or id."""
+    refuse_private(" ".join(words))
     parser = Parser("keys:remove", "Remove an SSH key from the account.")
     parser.add_argument("key", metavar="COMMENT|FINGERPRINT|ID")
     options = parser.parse(words)

@@ -1,9 +1,12 @@
-"""`keyturn keys:add`: find a public key on this machine and add it. A private key never leaves it."""
+"""`keyturn keys:add`: find a public key on this machine, or take it as it is given, and add it. A private key never leaves
+it, nor is it repeated.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+import sys
 
 from keyturn.cli import say, terminal
 from keyturn.cli.asking import Server
@@ -17,23 +20,27 @@ if TYPE_CHECKING:
     from typing import Final
 
 _LARGEST: Final = 1 << 16
+_PATH_LONGEST: Final = 1024
 _MAKE_ONE: Final = "ssh-keygen -t ed25519"
 
 
 def run(words: Sequence[str]) -> int:
-    """Add the key in PATH, or one of those in ~/.ssh."""
+    """Add the key in PATH, the one that is given, or one of those in ~/.ssh."""
+    refuse_private(" ".join(words))  # before anything could repeat it
     parser = Parser(
         "keys:add", "Add an SSH key to the account. Without PATH, one of ~/.ssh/*.pub.", json="print the answer as JSON"
     )
-    parser.add_argument("path", metavar="PATH", nargs="?", help="the public key's file")
+    parser.usage = "keyturn keys:add [PATH | - | 'TYPE KEY COMMENT'] [--host HOST] [-j] [-y] [-e SPAN]"
+    parser.add_argument(
+        "given", metavar="PATH", nargs="*", help="the public key's file; -: read the key from stdin; or the key itself"
+    )
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     parser.add_argument("-e", "--expires-in", type=span, metavar=SPAN, help="let the key end by itself after that time")
     options = parser.parse(words)
-    path = options.path or _choose(found_in(os.path.join(os.path.expanduser("~"), ".ssh")), yes=options.yes)
-    key = read_public_key(path)
+    name, key = _given(options.given, yes=options.yes)
     with Server(options.host) as server:
         server.require_login()
-        with say.doing(f"Uploading {path} SSH key"):
+        with say.doing(f"Uploading {name} SSH key"):
             asked = {"public_key": key} | ({"expires_in": options.expires_in} if options.expires_in else {})
             added = server.ask("POST", "/account/keys", asked)
     if options.json:
@@ -41,6 +48,23 @@ def run(words: Sequence[str]) -> int:
     elif added.get("expires_at"):
         say.note(f"This key {added.get('life')}")
     return 0
+
+
+def _given(words: Sequence[str], *, yes: bool) -> tuple[str, str]:
+    """What the key is called while it is sent, and the key."""
+    text = " ".join(words).strip()
+    if text == "-":
+        text = sys.stdin.buffer.read(_LARGEST + 1).decode("utf-8", "replace")
+        key = public_key_in(text.encode(), "what stdin has")
+    elif looks_like_key(text):
+        key = public_key_in(text.encode(), "that")
+    elif len(words) > 1 or _begins_like_key(text):
+        raise UsageError("give one key: its file's path, - for stdin, or TYPE KEY COMMENT", "keyturn keys:add --help")
+    else:
+        path = text or _choose(found_in(os.path.join(os.path.expanduser("~"), ".ssh")), yes=yes)
+        return path, read_public_key(path)
+    kind, _, comment = [*key.split(None, 2), ""][:3]
+    return comment or kind, key
 
 
 def found_in(folder: str) -> list[str]:
@@ -110,6 +134,8 @@ def read_public_key(path: str) -> str:
     """The key in a file, in one line. Raises KeyturnError for what is none; above all for a private key, which is
     never sent.
     """
+    if len(path) > _PATH_LONGEST or not path.isprintable():  # something that was pasted, and perhaps a secret
+        raise KeyturnError("there is no such file, and it is no SSH public key", "keyturn keys:add PATH")
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a FIFO would wait for a writer
             raise KeyturnError(f"{path} is not a regular file")
@@ -117,12 +143,19 @@ def read_public_key(path: str) -> str:
             content = file.read(_LARGEST + 1)
     except OSError as wrong:
         raise KeyturnError(f"cannot read {path}: {wrong.strerror}") from wrong
-    if b"PRIVATE KEY" in content or content.startswith(b"PuTTY-User-Key-File"):
-        public = path + ".pub"
-        known = os.path.isfile(public)
+    return public_key_in(content, path, path)
+
+
+def public_key_in(content: bytes, name: str, path: str = "") -> str:
+    """The one key in a text, as a line; ``name``: what the text is called, ``path``: the file that it is from. Raises
+    KeyturnError.
+    """
+    if is_private(content.decode("latin-1")):
+        public = f"{path}.pub"
+        known = bool(path) and os.path.isfile(public)
         raise KeyturnError(
-            f"{path} is a private key: it stays on this machine and was not sent",
-            f"keyturn keys:add {public}" if known else f"write the public one with ssh-keygen -y -f {path} > {public}",
+            f"{name} is a private key: it stays on this machine and was not sent",
+            f"keyturn keys:add {public}" if known else _public_half(path or "FILE"),
         )
     try:
         lines = [line.strip() for line in content.decode("utf-8").splitlines()]
@@ -130,10 +163,33 @@ def read_public_key(path: str) -> str:
         lines = []
     keys = [line for line in lines if line and not line.startswith("#")]
     if len(content) > _LARGEST or not keys or not looks_like_key(keys[0]):
-        raise KeyturnError(f"{path} is not an SSH public key", "name a .pub file, as ssh-keygen writes it")
+        raise KeyturnError(f"{name} is not an SSH public key", "name a .pub file, as ssh-keygen writes it")
     if len(keys) > 1:
-        raise KeyturnError(f"{path} has {len(keys)} keys: give each a file of its own")
+        raise KeyturnError(f"{name} has {len(keys)} keys: give each a file of its own")
     return keys[0]
+
+
+def _public_half(path: str) -> str:
+    return f"write the public one with ssh-keygen -y -f {path} > {path}.pub"
+
+
+def is_private(text: str) -> bool:
+    """Whether a text holds a private key, in the form of OpenSSH, of PEM or of PuTTY, or the body of OpenSSH's alone."""
+    return "PRIVATE KEY" in text or "PuTTY-User-Key-File" in text or "b3BlbnNzaC1rZXktdjE" in text
+
+
+def refuse_private(typed: str) -> None:
+    """Raises KeyturnError when what was typed holds a private key, and says what the command line has told to others."""
+    if is_private(typed):
+        error = KeyturnError("that is a private key: it was not sent", _public_half("FILE"))
+        error.add_note(
+            "other users of this machine can see a command line, and the shell keeps it: better make a new key"
+        )
+        raise error
+
+
+def _begins_like_key(text: str) -> bool:
+    return text.startswith(("ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-")) and " " in text
 
 
 def looks_like_key(line: str) -> bool:

@@ -11,10 +11,11 @@ import time
 
 from keyturn.cli import say
 from keyturn.cli.asking import send_queued_revocations, transport
-from keyturn.cli.here import chosen_host, unset_variable
+from keyturn.cli.here import chosen_host, no_server, unset_variable
 from keyturn.client import credentials, netrc, state
 from keyturn.client.credentials import Credential
-from keyturn.client.errors import KeyturnError, StorageFailed
+from keyturn.client.errors import KeyturnError, NotFound, NotLoggedIn, StorageFailed, Unauthorized
+from keyturn.core import token as grammar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,14 +66,19 @@ def log_in(host: Host, *, by_password: bool = False, expires_in: int | None = No
     """Get a token for ``host``, store it, and give it. ``choose``: talk to this host from now on."""
     if host.scheme == "http" and not host.loopback:
         say.warn(f"{host.text} is not https: whoever is on the way can read the password and the token")
+    if host.by_default:
+        say.warn(no_server(host))
     if by_password:
         from keyturn.cli.login_password import obtain
     else:
         from keyturn.cli.login_browser import obtain
     new = obtain(host, expires_in)
     with say.doing("Logging in"):
+        old = _stored(host)
         credential = _store(host, new, choose=choose)
     say.data(f"Logged in as {new.email}")
+    if old is not None:
+        _replaced(host, old, new)
     if new.life:
         say.note(f"This login {new.life}" if new.life[0].islower() else new.life)
     elif new.expires_at is not None:
@@ -103,6 +109,39 @@ def new_login(host: Host, token: object, said: Mapping[str, Any]) -> NewLogin:
 def description() -> str:
     """What the login is called in lists: it names this machine."""
     return say.clean(f"Keyturn CLI login from {socket.gethostname() or 'an unnamed machine'}")[:200]
+
+
+def _stored(host: Host) -> Credential | None:
+    """The token that the new one takes the place of; none where netrc cannot be read, which storing will tell."""
+    try:
+        return credentials.from_netrc(host, os.environ)
+    except StorageFailed:
+        return None
+
+
+def _replaced(host: Host, old: Credential, new: NewLogin) -> None:
+    """End the login that nobody holds any more, if it is the account's own; of another account's, say that it is no longer
+    used here (docs/decisions/0009). The new login stands, whatever comes of this.
+    """
+    if old.login and old.login.casefold() != new.email.casefold():
+        say.warn(f"until now this machine was logged in to {host.label} as {old.login}; that login was not ended")
+        return
+    named = credentials.from_environment(os.environ)
+    in_use = named is not None and named.token == old.token
+    if old.token == new.token or in_use or grammar.kind_of(old.token) != "login":
+        return
+    with transport(host, old.token, timeout=10) as ending:
+        try:
+            ending.request("DELETE", "/oauth/sessions/~")
+        except (Unauthorized, NotFound, NotLoggedIn):
+            pass  # it had ended, or is no login
+        except KeyturnError as wrong:
+            said = wrong.message.rstrip(".")
+            try:
+                state.queue_revocation(os.environ, host.text, old.token, int(time.time()))
+                say.warn(f"the login before this one could not be ended: {said}. The next keyturn command tries again")
+            except OSError:
+                say.warn(f"the login before this one could not be ended: {said}. To end it: keyturn sessions")
 
 
 def _store(host: Host, new: NewLogin, *, choose: bool) -> Credential:

@@ -64,8 +64,9 @@ def _collect(connection: Transport, path: str, poll_token: str) -> dict[str, Any
         raise KeyturnError(f"this login is over: {gone.message}", "keyturn login") from gone
     if not isinstance(said, dict):
         raise KeyturnError("the server ended the login without a word", "keyturn login")
-    if said.get("error"):
-        raise KeyturnError(str(said["error"]), str(said.get("next") or "keyturn login"))
+    if said.get("error"):  # in one sentence with what to do next, for clients that show nothing else
+        message, _, following = str(said["error"]).partition(" Next: ")
+        raise KeyturnError(message, str(said.get("next") or following or "keyturn login"))
     return said
 
 

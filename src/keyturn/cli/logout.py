@@ -26,10 +26,15 @@ from keyturn.core import token as grammar
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Final
 
     from keyturn.client.credentials import Credential
     from keyturn.client.hosts import Host
     from keyturn.client.transport import Transport
+
+_ENDED: Final = "ended"
+_LEFT: Final = "left as it is"
+_UNREACHED: Final = "not reached"
 
 
 def run(words: Sequence[str]) -> int:
@@ -59,11 +64,19 @@ def run(words: Sequence[str]) -> int:
     else:
         said: list[str] = []
         with say.doing("Logging out"):
-            reached = _end(host, credential, said)
-            forget(host, credential)
+            told = _end(host, credential, said)
+            try:
+                forget(host, credential)
+            except StorageFailed as wrong:
+                wrong.add_note(
+                    "the login itself was ended at the server: the token that is left there works no more"
+                    if told is _ENDED
+                    else "nor has the server ended it yet: the token that is left there may still work"
+                )
+                raise
         for text in said:
             say.warn(text)
-        if reached:
+        if told is not _UNREACHED:
             send_queued_revocations(host)
     warn_of_the_variable()
     return 0
@@ -88,8 +101,8 @@ def forget(host: Host, credential: Credential) -> None:
         say.warn(f"cannot change {wrong.filename}: {wrong.strerror}")
 
 
-def _end(host: Host, credential: Credential, said: list[str]) -> bool:
-    """End it at the server; whether the server was reached. What the person must know goes to ``said``."""
+def _end(host: Host, credential: Credential, said: list[str]) -> str:
+    """End it at the server; how that went. What the person must know goes to ``said``."""
     with transport(host, credential.token, timeout=10) as connection:
         try:
             connection.request("DELETE", "/oauth/sessions/~")
@@ -104,14 +117,17 @@ def _end(host: Host, credential: Credential, said: list[str]) -> bool:
                 _tell_of_no_login(connection, credential, said)
             else:
                 said.append(_queue(host, credential, missing))
+            return _LEFT
         except NotLoggedIn as malformed:
             said.append(f"it was removed here alone: {malformed.message}")
+            return _LEFT
         except (ConnectionFailed, ServerFault) as unreached:
             said.append(_queue(host, credential, unreached))
-            return False
+            return _UNREACHED
         except ApiError as refused:
             said.append(_queue(host, credential, refused))
-    return True
+            return _LEFT
+    return _ENDED
 
 
 def _tell_of_no_login(connection: Transport, credential: Credential, said: list[str]) -> None:

@@ -99,6 +99,10 @@ def resolve(words: Sequence[str]) -> tuple[str | None, list[str]]:
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; give the exit code."""
     words = sys.argv[1:] if words is None else words
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        from keyturn.cli.failures import open_closed_streams
+
+        open_closed_streams()
     try:
         code = _run(words)
         sys.stdout.flush()  # a full disk or a closed pipe must show in the exit code

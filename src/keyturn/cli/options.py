@@ -5,17 +5,35 @@ from __future__ import annotations
 import argparse
 import sys
 
+from keyturn.cli import say
 from keyturn.cli.failures import UsageError
 from keyturn.core import token as grammar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 SPAN = "SECONDS|90m|24h|30d"
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Descriptions, examples and usage in the lines that we wrote; at a terminal that is narrower, wrapped."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:  # noqa: ARG002 - argparse's own signature
+        lines = []
+        for line in text.splitlines():
+            margin = len(line) - len(line.lstrip())
+            lines += say.wrapped(line, sys.stdout, 0, margin + 2 if margin else 0)
+        return "".join(f"{indent}{line}\n" for line in lines)
+
+    def add_usage(self, usage: str | None, *words: Any, **more: Any) -> None:
+        """As argparse does, which wraps only what it has made itself."""
+        if usage is not None:
+            usage = "\n".join(say.wrapped(usage, sys.stdout, len("usage: "), len("usage: ")))
+        super().add_usage(usage, *words, **more)
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,7 +47,7 @@ class Parser(argparse.ArgumentParser):
             description=about,
             epilog=epilog,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Formatter,
         )
         self.command = command
         if host:

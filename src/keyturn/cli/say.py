@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
 _RED, _YELLOW, _BOLD, _FAINT = "31", "33", "1", "2"
+_MARGIN = 5  # columns that the arrow takes
+_NARROWEST = 20
+_PROGRAMS = ("keyturn", "git", "heroku", "unset", "export", "ssh-keygen", "chmod")
+_UNBREAKABLE = "\xa0"
 _unfinished: list[str] = []  # what a `doing` has begun on the line that the cursor is on
 
 
@@ -53,12 +57,58 @@ def own_line() -> None:
         line("")
 
 
+def width(stream: TextIO) -> int | None:
+    """The columns of the terminal that ``stream`` is; None where it is none: there nothing is wrapped, since programs read
+    it.
+    """
+    if not stream.isatty():
+        return None
+    named = os.environ.get("COLUMNS", "")
+    if named.isascii() and named.isdigit() and int(named[:6]) > 0:
+        return int(named[:6])
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
+
+
+def wrapped(text: str, stream: TextIO, first: int = 0, rest: int = 0) -> list[str]:
+    """``text`` in lines that ``stream``'s terminal shows whole, broken between words; the first one begins in column
+    ``first``, the others are to be indented by ``rest``. A command at its end (``: keyturn ...``) stays on one line, or it
+    could not be copied.
+    """
+    columns = width(stream)
+    if columns is None or first + len(text) <= columns:
+        return [text]
+    import textwrap
+
+    head, colon, command = text.rpartition(": ")
+    if colon and command.partition(" ")[0] in _PROGRAMS and ", " not in command:
+        text = head + colon + command.replace(" ", _UNBREAKABLE)
+    indent = "\0" * first  # not white space, which would be dropped where the first word does not fit
+    lines = textwrap.wrap(
+        indent + text,
+        max(columns, rest + _NARROWEST),
+        subsequent_indent=" " * rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    lines[0] = lines[0][first:]
+    return [each.replace(_UNBREAKABLE, " ") for each in lines]
+
+
 def _marked(text: str, mark: str = "", colour: str = _YELLOW) -> None:
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
     arrow = "\u203a" if encoding.lower().replace("-", "") == "utf8" else ">"
     own_line()
-    prefix = f" {coloured(arrow, colour, sys.stderr)}   "
-    line(prefix + (f"{coloured(mark, colour, sys.stderr)} " if mark else "") + clean(text))
+    first, *more = wrapped(f"{mark} {clean(text)}" if mark else clean(text), sys.stderr, _MARGIN, _MARGIN)
+    line(
+        f" {coloured(arrow, colour, sys.stderr)}   "
+        + (coloured(mark, colour, sys.stderr) if mark else "")
+        + first[len(mark) :]
+    )
+    for each in more:
+        line(each)
 
 
 def warn(text: str) -> None:
@@ -92,8 +142,13 @@ def doing(what: str) -> AbstractContextManager[list[str]]:
         try:
             yield outcome
             end = clean(outcome[0]) if outcome else "done"
-        finally:
+        except KeyboardInterrupt:
+            _unfinished.pop()  # who stopped it needs no mark for that
+            raise
+        except BaseException:
             line(end if _unfinished.pop() else begun + end)
+            raise
+        line(end if _unfinished.pop() else begun + end)
 
     return around()
 
@@ -101,6 +156,12 @@ def doing(what: str) -> AbstractContextManager[list[str]]:
 def data(text: object) -> None:
     """A line of what was asked for: on stdout."""
     sys.stdout.write(_encodable(clean(text)) + "\n")
+
+
+def prose(text: object, rest: int = 0) -> None:
+    """The same for a sentence to be read: at a terminal it is wrapped, further lines indented by ``rest``."""
+    for each in wrapped(clean(text), sys.stdout, 0, rest):
+        sys.stdout.write(_encodable(each) + "\n")
 
 
 def data_json(value: Any) -> None:
@@ -113,7 +174,8 @@ def data_json(value: Any) -> None:
 def table(
     headings: Sequence[str], rows: Sequence[Sequence[object]], *, faint: Container[int] = (), told: bool = False
 ) -> None:
-    """Columns, as wide as they must be, under headings; rows whose number is in ``faint`` are dimmed.
+    """Columns, as wide as they must be, under headings; rows whose number is in ``faint`` are dimmed. On a terminal that is
+    too narrow for that, each row as a record, a line a column.
 
     It is data, or, when ``told``, something for the person.
     """
@@ -121,14 +183,35 @@ def table(
     write = line if told else _data_line
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(len(heading), *(len(row[at]) for row in cells)) for at, heading in enumerate(headings)]
-    head = "  ".join(heading.ljust(width) for heading, width in zip(headings, widths, strict=True)).rstrip()
+    columns = width(stream)
+    if columns is not None and sum(widths) + 2 * (len(widths) - 1) > columns:
+        for number, row in enumerate(cells):
+            if number:
+                write("")
+            pairs = [pair for pair in zip(headings, row, strict=True) if pair[1]]
+            for text in _records(pairs, max(map(len, headings)), stream, faint=number in faint):
+                write(text)
+        return
+    head = "  ".join(heading.ljust(each) for heading, each in zip(headings, widths, strict=True)).rstrip()
     write(coloured(head, _BOLD, stream))
-    write(_encodable("  ".join("\u2500" * width for width in widths), stream))
+    write(_encodable("  ".join("\u2500" * each for each in widths), stream))
     for number, row in enumerate(cells):
-        text = _encodable(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), stream
-        )
+        text = _encodable("  ".join(cell.ljust(each) for cell, each in zip(row, widths, strict=True)).rstrip(), stream)
         write(coloured(text, _FAINT, stream) if number in faint else text)
+
+
+def _records(pairs: Sequence[tuple[str, str]], longest: int, stream: TextIO, *, faint: bool = False) -> Iterator[str]:
+    """``Name: value`` with the values in one column, in lines as wide as the terminal."""
+    column = longest + 2
+    for name, value in pairs:
+        first, *more = wrapped(value, stream, column, column)
+        shown = f"{name}:".ljust(column - 1)
+        if faint:
+            yield coloured(_encodable(f"{shown} {first}", stream), _FAINT, stream)
+        else:
+            yield f"{coloured(shown, _BOLD, stream)} {_encodable(first, stream)}"
+        for each in more:
+            yield coloured(_encodable(each, stream), _FAINT, stream) if faint else _encodable(each, stream)
 
 
 def _data_line(text: str) -> None:
@@ -136,10 +219,10 @@ def _data_line(text: str) -> None:
 
 
 def particulars(pairs: Sequence[tuple[str, object]]) -> None:
-    """One thing's fields, a line each."""
-    width = max((len(name) for name, _ in pairs), default=0) + 1
-    for name, value in pairs:
-        sys.stdout.write(f"{coloured(f'{name}:'.ljust(width), _BOLD, sys.stdout)} {_encodable(clean(value))}\n")
+    """One thing's fields, a line each; at a terminal long ones are wrapped."""
+    longest = max((len(name) for name, _ in pairs), default=0)
+    for text in _records([(name, clean(value)) for name, value in pairs], longest, sys.stdout):
+        _data_line(text)
 
 
 def _encodable(text: str, stream: TextIO | None = None) -> str:

@@ -180,7 +180,7 @@ def _show(host: Host, named_by: str, sources: Sequence[Source], checked: Mapping
         if checked.get("scope"):
             say.data(f"  scope: {names(checked['scope'])}")
         if checked.get("life"):
-            say.data(f"  life:  {checked['life']}")
+            say.prose(f"  life:  {checked['life']}", 9)
     else:
         say.failure(f"the server refuses it: {checked.get('message')}", text(checked.get("next")))
     if checked.get("untold"):
@@ -203,4 +203,4 @@ def show_sources(host: Host, named_by: str, sources: Sequence[Source]) -> None:
         if source.expires_at:
             past = source.expires_at <= time.time()
             say.data(f"    expires: {'it did, ' if past else ''}{say.moment(source.expires_at)}")
-        say.data(f"    {'in use' if source.verdict == 'wins' else 'not used: ' + source.verdict}")
+        say.prose(f"    {'in use' if source.verdict == 'wins' else 'not used: ' + source.verdict}", 6)

@@ -162,9 +162,9 @@ def show(told: Mapping[str, Any]) -> None:
     item = one(told.get("credential"))
     if told.get("alive") is True:
         named = used.named(item) if item else ""
-        say.data(f"This {named} is alive." if item else told.get("message"))
+        say.prose(f"This {named} is alive." if item else told.get("message"))
     else:
-        say.data(told.get("message") or "It is dead.")
+        say.prose(told.get("message") or "It is dead.")
     pairs: list[tuple[str, object]] = []
     if item:
         user = one(item.get("user"))

@@ -30,13 +30,14 @@ class Host:
     """One server. Compare and store by ``text``, its one normal spelling.
 
     ``machines`` are the netrc entries that a login writes; ``lookups`` those in which the API's token is looked for,
-    in order.
+    in order. ``by_default``: whether nobody chose it (``choose``).
     """
 
-    __slots__ = ("api_url", "lookups", "loopback", "machines", "name", "port", "scheme", "text")
+    __slots__ = ("api_url", "by_default", "lookups", "loopback", "machines", "name", "port", "scheme", "text")
 
     def __init__(self, scheme: str, name: str, port: int | None, *, bare: bool) -> None:
         self.scheme = scheme
+        self.by_default = False
         self.loopback = is_loopback(name)
         if bare:
             self.text, self.name, self.port = name, "api." + name, 443
@@ -137,7 +138,9 @@ def choose(flag: str | None, environ: Mapping[str, str], remembered: str | None)
     ):
         if text or (text is not None and source == "--host"):
             try:
-                return parse(text), source
+                host = parse(text)
+                host.by_default = source == "the default"
+                return host, source
             except HostError as wrong:
                 raise HostError(f"{source}: {wrong}") from None
     raise AssertionError("the default is a host")

@@ -81,10 +81,11 @@ def admit(face: SshFace, who: Who) -> Principal | Deny:
 def greeting(face: SshFace, principal: Principal, who: Who) -> str:
     """What `ssh git@host` says."""
     account = face.env.store.find_account(principal.account_id)
-    name = (account.name if account else None) or principal.email
+    name = account.name if account else None
     shown = auth.fingerprint(who.digest)
     key = shown if principal.description in ("", shown) else f"{principal.description} ({shown})"
-    said = f"Hi {name}! You are {principal.email}, by the SSH key {key}.\n{GIT_ALONE}"
+    who_it_is = f"Hi {name}! You are {principal.email}" if name else f"Hi! You are {principal.email}"
+    said = f"{who_it_is}, by the SSH key {key}.\n{GIT_ALONE}"
     return "".join(c for c in said if c.isprintable() or c == "\n")
 
 

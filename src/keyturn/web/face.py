@@ -50,6 +50,8 @@ class Face:
     """Reports of leaked tokens, a place."""
     git_limit: Limit = field(default_factory=lambda: Limit(GIT_LIMIT))
     """Requests of git, an account."""
+    ssh_url: str | None = None
+    """Where people reach git over SSH: ``ssh://git@HOST:PORT``, no trailing slash; None: not at all."""
     git: Program | None = None
     """None where there are no repositories."""
     turns: Slots | None = None

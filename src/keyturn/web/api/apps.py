@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from keyturn.web.call import Call
     from keyturn.web.face import Face
 
+SSH_PORT: Final = 22
 _STACK: Final = {"id": "00000000-0000-7000-8000-000000000001", "name": "keyturn"}
 _REGION: Final = {"id": "00000000-0000-7000-8000-000000000002", "name": "here"}
 
@@ -30,10 +31,18 @@ _REGION: Final = {"id": "00000000-0000-7000-8000-000000000002", "name": "here"}
 def git_url(public_url: str, name: str) -> str:
     """Where git finds the app: below the public URL, or at ``git.`` where that is an ``api.`` host's."""
     parts = urlsplit(public_url)
-    host = parts.netloc
-    if host.startswith("api."):
-        host = "git." + host.removeprefix("api.")
-    return f"{parts.scheme}://{host}/{name}.git"
+    return f"{parts.scheme}://{_gits(parts.netloc)}/{name}.git"
+
+
+def ssh_url(public_url: str, port: int) -> str:
+    """Where git over SSH is when it is served at that port: at the host of git's HTTP."""
+    host = _gits(urlsplit(public_url).hostname or "localhost")
+    shown = f"[{host}]" if ":" in host else host
+    return f"ssh://git@{shown}" + ("" if port == SSH_PORT else f":{port}")
+
+
+def _gits(host: str) -> str:
+    return "git." + host.removeprefix("api.") if host.startswith("api.") else host
 
 
 def _user(account: Account) -> dict[str, Any]:
@@ -81,7 +90,7 @@ class Apps:
     face: Face
 
     def render(self, found: Shown) -> dict[str, Any]:
-        """An app, with every field that the schema requires; ``permissions`` is Keyturn's own."""
+        """An app, with every field that the schema requires; ``permissions`` and ``ssh_url`` are Keyturn's own."""
         app = found.app
         return {
             "acm": False,
@@ -102,6 +111,7 @@ class Apps:
             "repo_size": app.repo_size,
             "slug_size": None,
             "space": None,
+            "ssh_url": f"{self.face.ssh_url}/{app.name}.git" if self.face.ssh_url else None,
             "stack": _STACK,
             "team": None,
             "updated_at": iso(app.updated_at),
