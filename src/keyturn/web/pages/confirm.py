@@ -48,7 +48,7 @@ def ask(
     query = f"?{visit.query}" if visit.query else ""
     return visit.render(
         "confirm.html", status, title="Confirm it is you", action=visit.path + query, carried=carried, posting=posting, ways=ways,
-        options=json.dumps(options) if options else None, error=error, cancel=_back(visit),
+        options=json.dumps(options) if options else None, error=error, cancel=_back(visit), purpose=visit.purpose,
         address=visit.face.public_url,
         retype=posting and any("password" in name.lower() for name in fields),
     )  # fmt: skip

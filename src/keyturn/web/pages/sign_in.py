@@ -39,13 +39,14 @@ def form(
     error: str | None = None,
     email: str = "",
     field: str | None = None,
+    lost: bool = False,
 ) -> Response:
-    """The sign-in form; where it leads to a command line's login, it says so."""
+    """The sign-in form; where it leads to a command line's login, it says so. ``lost``: a form came that was not done."""
     asking = oauth_request.asking(visit, next_path)
     response = visit.render(
         "sign_in.html", status, title="Sign in", action="/sign-in", next=next_path, error=error, email=email, field=field,
         waiting=_waiting(visit, next_path), asking=asking, open=visit.env.policy.sign_up == "open",
-        passkey=f"{PASSKEY}?{urlencode({'next': next_path})}" if _passkeys_possible(visit) else None,
+        ended=visit.ended, lost=lost, passkey=f"{PASSKEY}?{urlencode({'next': next_path})}" if _passkeys_possible(visit) else None,
     )  # fmt: skip
     return oauth_request.allow_redirect(response, asking) if asking else response
 

@@ -26,7 +26,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from keyturn.actions import once
-from keyturn.actions.authenticate import web_session
+from keyturn.actions.authenticate import ended_session, web_session
 from keyturn.actions.env import By, Gone, Invalid, NotFound, Problem, Refused, Throttled
 from keyturn.actions.sign_in import ENROL, must_have_second_factor
 from keyturn.actions.uses import AGENT_LONGEST
@@ -107,6 +107,10 @@ class Visit:
     cookies: dict[str, str] = field(default_factory=dict)
     browser: str = ""
     """The browser's own random secret."""
+    purpose: str = ""
+    """What the page's form does, after "to": for the page that asks for a proof before."""
+    ended: str | None = None
+    """Of what the session ended that the browser still names."""
 
     @property
     def principal(self) -> Principal | None:
@@ -221,14 +225,15 @@ class Page:
     ``sensitive``: the form takes a proof of who one is, not older than policy.REAUTH; with ``gate`` the page itself too.
     ``enrolling``: for sessions that are there to set up a second factor as well. ``slow``: the form hashes a password.
     ``once``: the form counts once, for its answer shows what no other does; where one goes who sends it again, with the
-    address' parameters in braces.
+    address' parameters in braces. ``to``: what the form does, for the page that asks for the proof.
     """
 
     def __init__(
         self, face: Face, get: Run, post: Run | None = None, *, slow: bool = False, signed_in: bool = False, admin: bool = False,
         sensitive: bool = False, gate: bool = False, enrolling: bool = False, once: str = "",
+        to: str = "",
     ) -> None:  # fmt: skip
-        self._face, self._get, self._slow, self._once = face, get, slow, once
+        self._face, self._get, self._slow, self._once, self._to = face, get, slow, once, to
         self._post = self._act_once(post) if once and post else post
         self._signed_in, self._admin = signed_in or admin, admin
         self._sensitive, self._gate, self._enrolling = sensitive or gate, gate, enrolling
@@ -243,6 +248,7 @@ class Page:
         secret = cookies.get(cookie_name(face, "session"), "")
         principal = web_session(face.env, secret) if secret else None
         account = face.env.store.find_account(principal.account_id) if principal else None
+        ended = ended_session(face.env, secret) if secret and principal is None else None
         if principal is not None:
             face.uses.note(principal.token_id, address(scope), agent(scope)[:AGENT_LONGEST], face.env.clock())
         browser = cookies.get(cookie_name(face, "browser"), "")
@@ -262,17 +268,20 @@ class Page:
                 else {name: value for name, value in body.items() if isinstance(value, str)}
             )
             given = form_id(bound, form.get("csrf", ""))
-            forged = new_browser or is_foreign(face, scope) or given is None
+            foreign = new_browser or is_foreign(face, scope)
+            forged = foreign or given is None
             if forged:
-                run = _forged
+                # the form of a session that ended meanwhile is no forgery, and nothing to be silent about
+                run = _forged if foreign or ended is None else self._not_signed_in
             else:
                 assert self._post is not None
                 run = self._post
         query = scope["query_string"].decode("latin-1")
         said = read_flash(cookies.get(cookie_name(face, "flash"), ""), browser)
         visit = Visit(
-            face, by, account, params, form, bound, face.env.clock(), query, scope["path"], said, cookies, browser
-        )
+            face, by, account, params, form, bound, face.env.clock(), query, scope["path"], said, cookies, browser,
+            purpose=self._to, ended=ended,
+        )  # fmt: skip
         slow = posting and not forged and (self._slow or "proof" in form)
         response = await self._respond(
             run if forged else (lambda visit: self._admit(visit, run, posting=posting)), visit, slow=slow
@@ -283,14 +292,12 @@ class Page:
 
     def _admit(self, visit: Visit, run: Run, *, posting: bool) -> Response:
         """Runs the page for whom it is for; on a thread."""
-        from keyturn.web.pages import confirm, sign_in  # noqa: PLC0415 - they are pages themselves
+        from keyturn.web.pages import confirm  # noqa: PLC0415 - it is a page itself
 
         if visit.principal is None or visit.account is None:
             if not self._signed_in:
                 return run(visit)
-            if posting:
-                return see_other("/sign-in")
-            return sign_in.form(visit, local_path(visit.path + (f"?{visit.query}" if visit.query else "")))
+            return self._not_signed_in(visit)
         if visit.restricted and not self._enrolling:
             path = local_path(visit.path + (f"?{visit.query}" if visit.query else ""))
             return see_other(SET_UP if posting or path == "/" else f"{SET_UP}?{urlencode({'next': path})}")
@@ -302,6 +309,17 @@ class Page:
         if self._sensitive and (posting or self._gate):
             return confirm.first(visit, run, posting=posting)
         return run(visit)
+
+    def _not_signed_in(self, visit: Visit) -> Response:
+        from keyturn.web.pages import sign_in  # noqa: PLC0415 - it is a page itself
+
+        lost = bool(visit.form)
+        here = (
+            "/"
+            if self._get is sign_in.not_by_get
+            else local_path(visit.path + (f"?{visit.query}" if visit.query else ""))
+        )
+        return sign_in.form(visit, here, status=401 if lost else 200, lost=lost)
 
     def _act_once(self, run: Run) -> Run:
         def act(visit: Visit) -> Response:
