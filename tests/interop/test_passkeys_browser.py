@@ -110,7 +110,7 @@ def test_a_passkey_is_made_and_signs_in_beside_the_password_and_alone(
     device.answers(False)
     sign_out(page)
     device.answers(True)
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     signed_in(page)
     assert device.passkeys()[0]["signCount"] > held["signCount"]
 
@@ -124,10 +124,10 @@ def test_a_passkey_whose_person_fails_the_check_signs_nobody_in_alone(
     page.get_by_role("link", name="I have kept them").click()
     device.verifies(False)
     sign_out(page)
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was changed; you can try again")
     device.verifies(True)
-    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("button", name="Use a passkey").click()
     signed_in(page)
 
 
