@@ -42,7 +42,9 @@ def form(
     field: str | None = None,
     lost: bool = False,
 ) -> Response:
-    """The sign-in form; where it leads to a command line's login, it says so. ``lost``: a form came that was not done."""
+    """The sign-in form; where it leads to a command line's login, it says so. ``lost``: a form of an ended session came,
+    which was not done.
+    """
     asking = oauth_request.asking(visit, next_path)
     response = visit.render(
         "sign_in.html", status, title="Sign in", action="/sign-in", next=next_path, error=error, email=email, field=field,

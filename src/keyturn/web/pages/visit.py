@@ -297,6 +297,8 @@ class Page:
         if visit.principal is None or visit.account is None:
             if not self._signed_in:
                 return run(visit)
+            if posting and visit.ended is None:
+                return see_other("/sign-in")
             return self._not_signed_in(visit)
         if visit.restricted and not self._enrolling:
             path = local_path(visit.path + (f"?{visit.query}" if visit.query else ""))
