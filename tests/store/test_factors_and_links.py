@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -283,3 +283,21 @@ def test_the_store_tells_what_it_is_and_how_much_it_holds(world: World) -> None:
     assert (counts["credentials_alive"], counts["credentials_dead"]) == (1, 1)
     assert (counts["suspended"], counts["with_second_factor"]) == (0, 0)
     assert world.reason(made.secret) == "expired"
+
+
+def test_a_form_that_counts_once_is_one_writers_and_is_forgotten_or_given_back(world: World) -> None:
+    def spend(session: str, at: datetime) -> bool:
+        try:
+            with world.store.writing() as tx:
+                tx.spend_form(session, "f" * 32, at)
+        except Taken:
+            return False
+        return True
+
+    assert [spend("ada", START), spend("ada", LATER), spend("grace", LATER)] == [True, False, True]
+    with world.store.writing() as tx:
+        tx.give_back_form("grace", "f" * 32)
+    assert [spend("ada", LATER), spend("grace", LATER)] == [False, True]
+    with world.store.writing() as tx:
+        assert (tx.forget_forms(START), tx.forget_forms(LATER)) == (0, 1)
+    assert [spend("ada", LATER), spend("grace", LATER)] == [True, False]

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.support import factors
@@ -14,6 +15,10 @@ from tests.support.site import BROWSER, Browser, Forms, Site
 from tests.support.world import EMAIL, PASSWORD
 
 from keyturn.core import policy
+from keyturn.web import dashboard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = "/settings/two-factor"
 APP = f"{HERE}/app"
@@ -122,6 +127,25 @@ def test_the_proof_of_another_account_is_none(site: Site) -> None:
     site.clock.advance(seconds=30)
     assert browser.submit(asked, APP, code=other.code()).status == 422
     assert browser.submit(asked, APP, code=other.recovery[0]).status == 422
+
+
+def test_the_page_says_what_the_proof_is_for(site: Site) -> None:
+    browser = stale(site, factors.without(site))
+    asked = browser.submit(browser.page(APP), APP)
+    assert "a proof that is not older than 15 minutes to set up an authenticator app." in asked.text
+    assert "to set up an authenticator app." in browser.submit(asked, APP, password="wrong").text
+
+
+def test_every_form_that_takes_a_proof_says_what_for() -> None:
+    def route(path: str, *_runs: Any, **options: Any) -> tuple[str, dict[str, Any]]:
+        return path, options
+
+    made: Callable[..., list[tuple[str, dict[str, Any]]]] = dashboard.routes  # type: ignore[assignment]
+    asking = [
+        (path, options) for path, options in made(route, route) if options.get("sensitive") or options.get("gate")
+    ]
+    assert len(asking) > 20
+    assert [path for path, options in asking if not options.get("to")] == []
 
 
 @pytest.mark.parametrize("csrf", ["", "0" * 64])

@@ -75,7 +75,7 @@ def test_the_living_and_the_dead_have_a_tab_each(site: Site) -> None:
     authorizations.revoke(site.env, site.by(never), site.principal(never), dead.grant.id)
     browser = signed_in(site)
     page = browser.page(HERE).text
-    assert ids_on(page) == [client.grant.id, soon.grant.id, never.grant.id]
+    assert ids_on(page) == [soon.grant.id, client.grant.id, never.grant.id]
     assert "never expires" in text_of(page)
     assert "Living (3)" in page
     site.clock.advance(hours=2)
@@ -140,7 +140,13 @@ def test_the_lines_beside_the_token_put_no_secret_on_a_command_line(site: Site) 
     with_it = [line for line in lines if secret in line]
     assert with_it == [f"machine localhost login ada@example.com password {secret}"]
     assert "curl -n http://localhost:8420/account" in lines
-    assert "HEROKU_API_KEY: ${{ secrets.HEROKU_API_KEY }}" in lines
+    # with the server's address wherever the token is set: clients without it send the token to Heroku
+    files = [unescape(part) for part in re.findall(r'<code class="terminal-command" data-copied>([^<]*)</code>', page)]
+    assert files == [
+        "env:\n  HEROKU_API_KEY: ${{ secrets.HEROKU_API_KEY }}\n  HEROKU_HOST: http://localhost:8420",
+        "variables:\n  HEROKU_HOST: http://localhost:8420",
+    ]
+    assert "export HEROKU_API_KEY HEROKU_HOST=http://localhost:8420" in lines
     assert any("curl -H @-" in line for line in lines)
     assert "or sooner if you revoke it" in text_of(page)
 
@@ -233,8 +239,87 @@ def test_an_authorization_takes_the_place_of_what_is_to_end(site: Site, kind: Ki
     model = site.mint(site.account(), kind, description="nightly job")
     browser = signed_in(site)
     page = browser.page(f"{NEW}?like={model.grant.id}")
-    assert browser.form(page, NEW)["description"] == "nightly job"
+    name = "nightly job (2)" if kind is Kind.SERVICE else "nightly job"  # two of one list must not look the same
+    assert browser.form(page, NEW)["description"] == name
     assert re.search(rf'value="{YEAR if kind is Kind.LOGIN else "never"}" checked', page.text)
+
+
+def test_one_like_a_living_one_gets_the_next_free_number(site: Site) -> None:
+    account = site.account()
+    made = [site.mint(account, Kind.AUTHORIZATION, description=name) for name in ("deploys", "deploys (3)", "x" * 300)]
+    browser = signed_in(site)
+    names = [browser.form(browser.page(f"{NEW}?like={each.grant.id}"), NEW)["description"] for each in made]
+    assert names == ["deploys (2)", "deploys (2)", "x" * 293 + " (2)"]
+    for name in names[1:]:
+        assert create(browser, description=name).status == 201
+    assert browser.form(browser.page(f"{NEW}?like={made[0].grant.id}"), NEW)["description"] == "deploys (4)"
+
+
+def test_a_search_finds_over_all_pages_and_without_scripts(site: Site) -> None:
+    account = site.account()
+    with site.store.writing() as tx:
+        made = [
+            grants.mint(
+                site.env, tx, site.by(), account, Kind.AUTHORIZATION, scopes=("read",), description=f"worker {n}"
+            )
+            for n in range(120)
+        ]
+    dead = site.mint(account, Kind.AUTHORIZATION, description="worker of old", asked=1)
+    site.clock.advance(seconds=2)
+    browser = signed_in(site)
+    first = browser.page(HERE)
+    assert "Page 1 of 3, what ends next first." in text_of(first.text)
+    assert 'action="/settings/authorizations" role="search"' in first.text
+    found = browser.page(HERE + "?text=WORKER+117")
+    assert ids_on(found.text) == [made[117].grant.id]
+    assert "Living (1)" in found.text
+    assert 'value="WORKER 117"' in found.text
+    assert ids_on(browser.page(f"{HERE}?text={made[3].grant.id}").text) == [made[3].grant.id]
+    every, path = [], HERE + "?text=worker"
+    while path:
+        page = browser.page(path).text
+        every += ids_on(page)
+        more = re.search(r'rel="next" href="([^"]+)"', page)
+        path = unescape(more[1]) if more else ""
+    assert len(set(every)) == len(every) == 120
+    ended = re.search(r'href="([^"]*view=ended[^"]*)"', found.text)
+    assert ended is not None
+    assert "None that ended has these words" in browser.page(unescape(ended[1])).text
+    assert ids_on(browser.page(f"{HERE}?view=ended&text=old").text) == [dead.grant.id]
+    none = browser.page(f"{HERE}?text=%3Cscript%3E")
+    assert "None has these words" in none.text
+    assert "<script>" not in none.text
+
+
+def test_what_the_pages_say_of_a_new_password_is_the_policy_in_force(site: Site) -> None:
+    account = site.account()
+    site.mint(account, Kind.API_KEY)
+    browser = signed_in(site)
+    paths = (HERE, NEW, "/settings/api-key", "/")
+    before = [text_of(browser.page(path).text) for path in paths]
+    assert "Each lives on when you log out or change your password, and can be replaced" in before[0]
+    assert "It lives on when you log out or change your password." in before[1]
+    assert "An authorization lives on, may less" in before[2]
+    rules = overrides.parse('[ends.password_change]\nauthorization = "dies"\n', name="policy.toml")
+    object.__setattr__(site.env, "policy", rules)
+    after = [text_of(browser.page(path).text) for path in paths]
+    assert "Each lives on when you log out, and can be replaced" in after[0]
+    assert "or change your password" in after[1]
+    assert "It lives on when you log out." in after[1]
+    assert "An authorization may less" in after[2]
+    for text in after:
+        assert "lives on when you log out or change your password" not in text
+
+
+def test_the_start_page_promises_no_more_than_the_policy(site: Site) -> None:
+    site.account()
+    browser = signed_in(site)
+    assert "a token of its own for production: it lives on when you log out or change your password" in text_of(
+        browser.page("/").text
+    )
+    rules = overrides.parse('[ends.password_change]\nauthorization = "dies"\n', name="policy.toml")
+    object.__setattr__(site.env, "policy", rules)
+    assert "a token of its own for production: it lives on when you log out keyturn" in text_of(browser.page("/").text)
 
 
 def test_nothing_can_be_made_like_another_accounts_or_another_kind(site: Site) -> None:

@@ -64,6 +64,8 @@ def test_the_new_api_key_is_shown_once_works_and_no_password_is_ever_shown(site:
     keys = set(re.findall(r"ktk_\w{38}", done.text))
     assert len(keys) == 1
     assert site.client.get("/account", token=keys.pop()).status == 200
+    words = re.sub(r"<[^>]+>", "", done.text)  # with the server's address, or clients send the key to Heroku
+    assert "export HEROKU_API_KEY HEROKU_HOST=http://localhost:8420" in words
     assert done.header("cache-control") == "no-store"
     for page in (done, browser.page(HERE), browser.page("/")):
         assert PASSWORD not in page.text

@@ -80,6 +80,22 @@ def test_the_last_use_is_told(site: Site) -> None:
     assert re.search(r"used <time [^>]*>3 hours ago</time>", signed_in(site).page(HERE).text)
 
 
+def test_a_login_that_is_in_use_is_ended_only_after_a_look_at_who_uses_it(site: Site) -> None:
+    account = site.account()
+    idle, busy = (site.mint(account, Kind.LOGIN, description=name) for name in ("idle", "busy"))
+    browser = signed_in(site)
+    site.client.get("/account", token=busy.secret)
+    site.write_uses()
+    text = browser.page(HERE).text
+    assert f'action="/sessions/{idle.grant.id}/end"' in text
+    assert f'action="/sessions/{busy.grant.id}/end"' not in text
+    assert f'href="/settings/credentials/{busy.grant.id}/revoke"' in text
+    asks = browser.page(f"/settings/credentials/{busy.grant.id}/revoke")
+    assert "198.51.100.7" in asks.text
+    browser.submit(asks, f"/settings/credentials/{busy.grant.id}/revoke")
+    assert site.reason(busy.secret) == "logged_out"
+
+
 def test_one_is_ended_and_the_page_says_so(site: Site) -> None:
     login = site.mint(site.account(), description="my laptop")
     browser = signed_in(site)

@@ -119,8 +119,9 @@ def test_a_set_up_of_somebody_else_or_one_that_is_done_is_no_set_up(site: Site) 
     stolen = foreign.submit(foreign.page(f"{HERE}/app"), f"{HERE}/app", factor=fields["factor"], code=mine.code())
     assert (stolen.status, stolen.header("location")) == (303, HERE)
     assert other.reload().mfa_since is None
+    other_tab = browser.submit(shown, f"{HERE}/app", code=mine.wrong_code())
     browser.submit(shown, f"{HERE}/app", code=mine.code())
-    again = browser.submit(shown, f"{HERE}/app", code=mine.code(1))
+    again = browser.submit(other_tab, f"{HERE}/app", code=mine.code(1))
     assert "That set-up is over" in browser.page(again.header("location") or "").text
 
 

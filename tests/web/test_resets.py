@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.world import EMAIL, NEW_PASSWORD, PASSWORD
 
+from keyturn.core import overrides
 from keyturn.core.policy import Kind
 
 if TYPE_CHECKING:
@@ -116,3 +117,15 @@ def test_a_form_from_elsewhere_neither_mails_nor_changes_anything(site: Site) ->
     assert browser.post("/reset", form={"email": EMAIL}).status == 403
     with site.store.reading() as tx:
         assert tx.outgoing() == []
+
+
+def test_the_page_says_that_authorizations_live_on_only_where_they_do(site: Site) -> None:
+    site.account()
+    site.client.post("/password-resets", json={"email": EMAIL})
+    path = link(site)
+    assert "Authorizations you made for programs live on." in site.browser().page(path).text
+    rules = overrides.parse('[ends.password_reset]\nauthorization = "dies"\n', name="policy.toml")
+    object.__setattr__(site.env, "policy", rules)
+    page = site.browser().page(path).text
+    assert "live on" not in page
+    assert "The link that brought you here works once." in page

@@ -160,6 +160,26 @@ def test_nobody_is_led_away(next_path: str, site: Site) -> None:
     assert give(other, holder.recovery[0]).header("location") == "/"
 
 
+def test_a_passkey_signs_in_from_the_sign_in_form_itself(site: Site) -> None:
+    holder = factors.with_passkey(site)
+    browser = site.browser()
+    page = browser.page("/settings/sessions")
+    assert 'autocomplete="username webauthn"' in page.text
+    assert "data-passkey-autofill" in page.text
+    assert options_on(page)["allowCredentials"] == []  # it tells nothing of accounts
+    done = browser.submit(page, ALONE, passkey=json.dumps(holder.device.get(options_on(page), ORIGIN)))
+    assert (done.status, done.header("location")) == (303, "/settings/sessions")
+    assert "Sign out" in browser.page("/").text
+
+
+def test_who_looks_at_the_sign_in_form_too_often_gets_the_link_alone(tmp_path: Path) -> None:
+    site = Site(tmp_path, begin_limit=2)
+    pages = [site.browser().page("/").text for _ in range(3)]
+    site.close()
+    assert ["data-passkey-autofill" in page for page in pages] == [True, True, False]
+    assert all('href="/sign-in/passkey?next=%2F"' in page and 'name="password"' in page for page in pages)
+
+
 # What others can tell.
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from keyturn.core import decide, token
 from keyturn.core.credential import Principal
+from keyturn.core.policy import Kind
 
 if TYPE_CHECKING:
     from keyturn.actions.env import Env
@@ -26,7 +27,22 @@ def authenticate(env: Env, text: str) -> Principal | Deny:
 
 def web_session(env: Env, text: str) -> Principal | None:
     """Whose browser session the cookie ``text`` is; None when it is dead or no session."""
+    answer = _web(env, text)
+    return answer if isinstance(answer, Principal) else None
+
+
+def ended_session(env: Env, text: str) -> str | None:
+    """Of what the browser session of the cookie ``text`` ended, a sentence; None when it lives or was never one.
+
+    A cookie whose secret was renewed says nothing: its session goes on.
+    """
+    answer = _web(env, text)
+    if answer is None or isinstance(answer, Principal) or answer.ended_at is None or answer.reason == "rotated":
+        return None
+    return decide.death_sentence(Kind.WEB, "", answer.reason, answer.ended_at)
+
+
+def _web(env: Env, text: str) -> Principal | Deny | None:
     if not token.is_token(text) or token.kind_of(text) != "web":
         return None
-    answer = decide.authenticate(env.store.find_token(token.digest(text)), env.clock(), env.policy)
-    return answer if isinstance(answer, Principal) else None
+    return decide.authenticate(env.store.find_token(token.digest(text)), env.clock(), env.policy)

@@ -93,10 +93,10 @@ def of(env: Env, account_id: str, wish: Wish | None = None) -> Overview:
         for grant in every:
             kinds[grant.kind] = kinds.get(grant.kind, 0) + 1
         sought = [grant for grant in every if _sought(grant, wish)]
-        alive = sorted((grant for grant in sought if not grant.ended_by_then(now)), key=_soonest)
+        alive = sorted((grant for grant in sought if not grant.ended_by_then(now)), key=soonest)
         over = sorted((grant for grant in sought if grant.ended_by_then(now)), key=lambda g: _latest(g, now))
         soon = [grant for grant in alive if lifecycle.warning_due(grant.created_at, grant.expires_at, now)]
-        mortal = sorted((g for g in every if g.expires_at and not g.ended_by_then(now)), key=_soonest)
+        mortal = sorted((g for g in every if g.expires_at and not g.ended_by_then(now)), key=soonest)
         upcoming = next((grant for grant in mortal if grant.kind not in PASSING), None)
         first = upcoming or (mortal[0] if mortal else None)
 
@@ -133,15 +133,19 @@ def _by_kind(found: list[Grant]) -> list[tuple[Kind | None, list[Grant], int]]:
 
 
 def _sought(grant: Grant, wish: Wish) -> bool:
-    if wish.kind is not None and grant.kind is not wish.kind:
-        return False
-    text = wish.text.casefold()
+    return (wish.kind is None or grant.kind is wish.kind) and has_text(grant, wish.text)
+
+
+def has_text(grant: Grant, text: str) -> bool:
+    """Whether the text is somewhere in its name, address, program or id, in any case."""
+    text = text.casefold()
     return not text or any(
         text in part.casefold() for part in (grant.description, grant.address, grant.agent, grant.id)
     )
 
 
-def _soonest(grant: Grant) -> tuple[datetime, str]:
+def soonest(grant: Grant) -> tuple[datetime, str]:
+    """Sorts the living: what ends next first, what never ends last."""
     return grant.expires_at or _NEVER, grant.id
 
 

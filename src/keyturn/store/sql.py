@@ -20,6 +20,7 @@ from keyturn.store.rows.apps import FIND_APP, AppRows, found_app
 from keyturn.store.rows.audit import AuditRows
 from keyturn.store.rows.clients import ClientRows
 from keyturn.store.rows.factors import FactorRows
+from keyturn.store.rows.forms import FormRows
 from keyturn.store.rows.grants import FIND_BY_DIGEST, GrantRows, found_token
 from keyturn.store.rows.keys import KeyRows
 from keyturn.store.rows.links import LinkRows
@@ -144,6 +145,6 @@ def _translated() -> Iterator[None]:
 
 class SqlTx(
     AccountRows, GrantRows, UseRows, ClientRows, NoticeRows, KeyRows, LoginRows, ThrottleRows, AuditRows, FactorRows, LinkRows,
-    AppRows,
+    AppRows, FormRows,
 ):  # fmt: skip
     """One transaction over SQL: every file of statements together."""

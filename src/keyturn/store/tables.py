@@ -334,6 +334,15 @@ challenges = Table(
     Column("expires_at", Moment, nullable=False, index=True),
 )  # fmt: skip
 
+# Forms that were sent and count once: a row is a promise not to do it again.
+spent_forms = Table(
+    "spent_forms", metadata,
+    Column("session_id", _UUID, primary_key=True),
+    Column("form_id", String(32), primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
 # Links by mail: the one makes an account, the other proves an address.
 invitations = Table(
     "invitations", metadata,

@@ -52,10 +52,10 @@ def build(face: Face) -> ASGIApp:
     def api(method: str, path: str, run: Callable[[Call], Answer], permission: str | None, **options: Any) -> Route:
         return Route(path, Endpoint(face, run, permission, **options), methods=[method])
 
-    def page(path: str, run: pages.Run, *, post: pages.Run | None = None, **options: bool) -> Route:
+    def page(path: str, run: pages.Run, *, post: pages.Run | None = None, **options: Any) -> Route:
         return Route(path, Page(face, run, post, **options), methods=["GET", "POST"] if post else ["GET"])
 
-    def act(path: str, post: pages.Run, **options: bool) -> Route:
+    def act(path: str, post: pages.Run, **options: Any) -> Route:
         return page(path, sign_in.not_by_get, post=post, signed_in=True, **options)
 
     auth, sess, second = "/oauth/authorizations", "/oauth/sessions", "/account/two-factor"

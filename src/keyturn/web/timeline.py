@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from keyturn.core import decide, lifecycle, policy
-from keyturn.core.policy import DAY, Kind
+from keyturn.core.policy import DAY, Event, Kind
 from keyturn.web import timescale
 from keyturn.web.pages import agents
 
@@ -253,6 +253,14 @@ def called(grant: Grant) -> str:
 def noun(kind: Kind) -> str:
     """The kind in a sentence."""
     return policy.LIVES[kind].noun
+
+
+def lives_through(kind: Kind, rules: Policy = policy.DEFAULT) -> str:
+    """What does not end it of what ends logins: "you log out or change your password"; empty where both do."""
+    logout = not any(lifecycle.deadly(event, kind, rules) for event in (Event.LOGOUT, Event.LOGOUT_ALL))
+    password = not lifecycle.deadly(Event.PASSWORD_CHANGE, kind, rules)
+    told = [words for words, lives in (("log out", logout), ("change your password", password)) if lives]
+    return f"you {' or '.join(told)}" if told else ""
 
 
 def else_ends(kind: Kind, now: datetime, rules: Policy = policy.DEFAULT) -> str:

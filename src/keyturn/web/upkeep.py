@@ -12,7 +12,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from keyturn.actions import git_access, notices, outbox, overlap
+from keyturn.actions import git_access, notices, once, outbox, overlap
 from keyturn.store.interface import Unavailable
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def jobs(every: float = EVERY) -> tuple[Job, ...]:
         Job("packing repositories", FORGET_EVERY, git_access.tidy),
         Job("forgetting the dead", FORGET_EVERY, forget_dead),
         Job("forgetting links", FORGET_EVERY, forget_links),
+        Job("forgetting forms", FORGET_EVERY, once.forget),
         Job("forgetting what was sent", FORGET_EVERY, outbox.forget),
     )
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from keyturn.actions import authorizations
 from keyturn.actions.env import NotFound
 from keyturn.actions.preview import preview
-from keyturn.core.policy import Event
+from keyturn.core import lifecycle
+from keyturn.core.policy import Event, Kind
 from keyturn.web.pages import shown
 from keyturn.web.pages.authorizations import show_secret
 from keyturn.web.pages.credentials import users_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from keyturn.actions.grants import Credential
+    from keyturn.core.policy import Policy
     from keyturn.web.pages.visit import Visit
 
 HERE: Final = "/settings/api-key"
@@ -29,11 +31,19 @@ def _key(visit: Visit) -> Credential | None:
         return None
 
 
+def _outlives(rules: Policy) -> bool:
+    """Whether an authorization lives on after a new password, as the API key does not."""
+    events = (Event.PASSWORD_CHANGE, Event.PASSWORD_RESET)
+    return not any(lifecycle.deadly(event, Kind.AUTHORIZATION, rules) for event in events)
+
+
 def show(visit: Visit) -> Response:
     """GET: the key, masked; or how to get one."""
-    found = _key(visit)
+    found, rules = _key(visit), visit.env.policy
     return visit.render(
         "api_key.html", title="API key", here=HERE, regenerate=REGENERATE, federated=visit.owner.federated, key=found,
+        outlives=_outlives(rules),
+        endless=rules.lives[Kind.API_KEY].default is None,
         facts=shown.facts_of(found, visit.owner, visit.now, visit.env.policy) if found else None,
     )  # fmt: skip
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from keyturn.actions import authorizations, grants
+from keyturn.actions import authorizations, grants, overview
 from keyturn.actions.env import Invalid, NotFound
 from keyturn.core import scope
 from keyturn.core.policy import Kind
@@ -25,6 +27,9 @@ KINDS: Final = frozenset({Kind.AUTHORIZATION, Kind.SERVICE, Kind.OAUTH})
 COPIED: Final = frozenset({Kind.AUTHORIZATION, Kind.SERVICE, Kind.LOGIN, Kind.API_KEY})
 """Kinds like which an authorization can be made: of logins and the API key, when those are to end (pages/password.py)."""
 PAGE: Final = 50
+FEW: Final = 7
+"""So many are found by looking, without a search."""
+TEXT_LONGEST: Final = 200
 
 SCOPES: Final = (
     ("global", "Everything"),
@@ -39,25 +44,31 @@ SCOPES: Final = (
 
 
 def show(visit: Visit) -> Response:
-    """GET the list: the living, or with ``view=ended`` the dead."""
-    env, ended = visit.env, visit.asked.get("view") == "ended"
+    """GET the list: the living, or with ``view=ended`` the dead; ``text``: those alone that have it somewhere."""
+    env, ended, text = visit.env, visit.asked.get("view") == "ended", visit.asked.get("text", "").strip()[:TEXT_LONGEST]
     with env.store.reading() as tx:
         every = [grant for grant in tx.grants(visit.owner.id) if grant.kind in KINDS]
-        over = sorted((g for g in every if g.ended_by_then(visit.now)), key=lambda g: _ended_at(g, visit), reverse=True)
-        alive = sorted((g for g in every if not g.ended_by_then(visit.now)), key=lambda g: g.id, reverse=True)
+        sought = [grant for grant in every if overview.has_text(grant, text)]
+        over = sorted(
+            (g for g in sought if g.ended_by_then(visit.now)), key=lambda g: _ended_at(g, visit), reverse=True
+        )
+        alive = sorted((g for g in sought if not g.ended_by_then(visit.now)), key=overview.soonest)
         listed = over if ended else alive
         pages = max(1, -(-len(listed) // PAGE))
         number = min(_number(visit.asked.get("page", "")), pages)
         found = grants.with_tokens(tx, listed[(number - 1) * PAGE : number * PAGE])
     rows = [shown.facts_of(c, visit.owner, visit.now, env.policy, current=visit.me.grant_id) for c in found]
 
-    def link(page: int) -> str:
-        asked = ({"view": "ended"} if ended else {}) | ({"page": str(page)} if page > 1 else {})
+    def link(page: int = 1, *, dead: bool = ended, words: str = text) -> str:
+        asked = ({"view": "ended"} if dead else {}) | ({"text": words} if words else {})
+        asked |= {"page": str(page)} if page > 1 else {}
         return HERE + (f"?{urlencode(asked)}" if asked else "")
 
     return visit.render(
         "authorizations.html", title="Authorizations", here=HERE, rows=rows, ended=ended, page=number, pages=pages,
-        counts={"living": len(alive), "ended": len(over)}, federated=visit.owner.federated,
+        tabs=[(link(dead=False), f"Living ({len(alive)})"), (link(dead=True), f"Ended ({len(over)})")], tab=link(),
+        text=text, text_longest=TEXT_LONGEST, searchable=bool(text) or len(every) > FEW, all_url=link(words=""),
+        through=timeline.lives_through(Kind.AUTHORIZATION, env.policy), federated=visit.owner.federated,
         previous_url=link(number - 1) if number > 1 else "", next_url=link(number + 1) if number < pages else "",
     )  # fmt: skip
 
@@ -78,7 +89,7 @@ def show_new(visit: Visit) -> Response:
     if model is not None:
         expiry, beside = lives.like(model)
         offered = expiry in [card.value for card in _cards(visit)]
-        values |= {"description": model.description, "scope": " ".join(model.scopes)}
+        values |= {"description": _free_name(visit, model.description), "scope": " ".join(model.scopes)}
         values |= {"expiry": expiry} | beside if offered else {}
     return _form(visit, values, model)
 
@@ -125,6 +136,15 @@ def _model(visit: Visit, identity: str) -> Grant | None:
     return found
 
 
+def _free_name(visit: Visit, name: str) -> str:
+    """The name, or with the next number where a living authorization goes by it: ``deploys (2)``."""
+    with visit.env.store.reading() as tx:
+        taken = {g.description for g in tx.grants(visit.owner.id, alive_at=visit.now) if g.kind in KINDS}
+    base = re.sub(r" \([0-9]{1,4}\)$", "", name)
+    numbered = (f"{base[: grants.DESCRIPTION_LONGEST - 7]} ({number})" for number in itertools.count(2))
+    return name if name not in taken else next(each for each in numbered if each not in taken)
+
+
 def _form(visit: Visit, values: dict[str, str], model: Grant | None, *, wrong: Invalid | None = None) -> Response:
     names = [name for name, _ in SCOPES]
     choices = [(name, title, _opens(name)) for name, title in SCOPES]
@@ -137,6 +157,7 @@ def _form(visit: Visit, values: dict[str, str], model: Grant | None, *, wrong: I
         model=model, scopes=choices, cards=_cards(visit), error=sentence(str(wrong)) if wrong else "", field=field,
         exact_field=wrong.field if wrong else "", federated=visit.owner.federated,
         longest=grants.DESCRIPTION_LONGEST, ends_else=_ends_else(visit),
+        through=timeline.lives_through(Kind.AUTHORIZATION, visit.env.policy),
     )  # fmt: skip
 
 
@@ -163,6 +184,7 @@ def show_secret(visit: Visit, made: Credential, *, title: str, here: str, lead: 
     return visit.render(
         "authorizations_made.html", 201, title=title, here=here, lead=lead, secret=made.secret, grant=made.grant,
         name=shown.name_of(made.grant), life=shown.life_words(made.grant, visit.now, visit.env.policy), url=url,
-        netrc=f"machine {machine} login {visit.owner.email} password {made.secret}",
+        github=f"env:\n  HEROKU_API_KEY: ${{{{ secrets.HEROKU_API_KEY }}}}\n  HEROKU_HOST: {url}",
+        gitlab=f"variables:\n  HEROKU_HOST: {url}", netrc=f"machine {machine} login {visit.owner.email} password {made.secret}",
         opens=[(name, scope.SCOPES[name]) for name in made.grant.scopes if name in scope.SCOPES], **more,
     )  # fmt: skip

@@ -39,20 +39,16 @@ def first(visit: Visit, run: Run, *, posting: bool) -> Response:
 def ask(
     visit: Visit, fields: dict[str, str], *, posting: bool, status: int = 200, error: str | None = None
 ) -> Response:
-    """The page that asks for the proof; ``fields``: of the form that waits for it."""
+    """The page that asks for the proof; ``fields``: of the form that waits for it, with its id, which may count once."""
     ways = prove.ways(visit.env, visit.me)
     options = None
     if ways is not None:
         options = second_step.passkey_options(visit.env, "confirm", visit.csrf, visit.face.public_url, ways.passkeys)
-    carried = {
-        name: value
-        for name, value in fields.items()
-        if name not in ("csrf", "proof") and "password" not in name.lower()
-    }
+    carried = {name: value for name, value in fields.items() if name != "proof" and "password" not in name.lower()}
     query = f"?{visit.query}" if visit.query else ""
     return visit.render(
         "confirm.html", status, title="Confirm it is you", action=visit.path + query, carried=carried, posting=posting, ways=ways,
-        options=json.dumps(options) if options else None, error=error, cancel=_back(visit),
+        options=json.dumps(options) if options else None, error=error, cancel=_back(visit), purpose=visit.purpose,
         address=visit.face.public_url,
         retype=posting and any("password" in name.lower() for name in fields),
     )  # fmt: skip

@@ -15,6 +15,7 @@ from keyturn.web.pages import sign_in
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from keyturn.core.policy import Policy
     from keyturn.web.pages.visit import Visit
 
 TEXT_LONGEST = 200
@@ -69,17 +70,18 @@ def show(visit: Visit) -> Response:
         table=wanted.table, link=wanted.link, narrowed=wanted.wish.kind is not None or bool(wanted.wish.text),
         kinds=[(kind.value, timeline.PLURALS[kind], found.kinds[kind]) for kind in Kind if kind in found.kinds],
         icons=sorted({row.icon for row in picture.rows}),
-        commands=_commands(visit.face.public_url), bare=found.kinds.keys() <= {Kind.WEB},
+        commands=_commands(visit.face.public_url, env.policy), bare=found.kinds.keys() <= {Kind.WEB},
     )  # fmt: skip
 
 
-def _commands(url: str) -> list[tuple[str, str]]:
+def _commands(url: str, rules: Policy) -> list[tuple[str, str]]:
+    survives = timeline.lives_through(Kind.AUTHORIZATION, rules)
     return [
         ("get the command line", "pip install keyturn"),
         ("log this machine in; the token goes into ~/.netrc", f"keyturn login --host {url}"),
         ("use it with any tool that reads ~/.netrc", f"curl -n {url}/account"),
         (
-            "a token of its own for production: it survives logouts and new passwords",
+            "a token of its own for production" + (f": it lives on when {survives}" if survives else ""),
             'keyturn authorizations:create -d "my service"',
         ),
     ]

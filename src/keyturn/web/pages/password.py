@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 HERE = "/settings/password"
 SHOWN = 20
 """How many credentials the pages list one by one."""
-LINES = [
-    (
-        "in a shell: paste the key when it waits; it is neither shown nor kept in the history",
-        "read -rs HEROKU_API_KEY && export HEROKU_API_KEY",
-    )
-]
 
 
 def show(visit: Visit) -> Response:
@@ -121,10 +115,16 @@ def _done(visit: Visit, changed: Changed) -> Response:
     page = visit if stays else replace(visit, account=None, by=replace(visit.by, principal=None))
     response = page.render(
         "password_done.html", title="Your password is changed", here=HERE, ends=rows[:SHOWN], more=max(0, len(rows) - SHOWN),
-        key=key, lines=LINES,
+        key=key, lines=_lines(visit.face.public_url),
     )  # fmt: skip
     if changed.session is not None:
         set_cookie(visit.face, response, "session", changed.session)
     else:
         drop_cookie(visit.face, response, "session")
     return response
+
+
+def _lines(url: str) -> list[tuple[str, str]]:
+    # with the server's address: without it clients send the key to Heroku
+    comment = "in a shell: paste the key when it waits; it is neither shown nor kept in the history"
+    return [(comment, f"read -rs HEROKU_API_KEY && export HEROKU_API_KEY HEROKU_HOST={url}")]

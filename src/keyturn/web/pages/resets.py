@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from keyturn.actions import resets
 from keyturn.actions.env import Invalid, Throttled
 from keyturn.core import lifecycle, policy
-from keyturn.core.policy import Kind
+from keyturn.core.policy import Event, Kind
 from keyturn.web.api.resets import ASK, link
 from keyturn.web.pages import shown
 from keyturn.web.pages.visit import drop_cookie, message
@@ -64,6 +64,7 @@ def _choose_form(visit: Visit, *, status: int = 200, error: str | None = None, f
         "reset_choose.html", status, title="Choose a new password", action=f"{ASK}/{secret}", email=found.account.email,
         ends=[_shown(*each) for each in found.endings[:SHOWN]], more=max(0, len(found.endings) - SHOWN),
         shortest=shortest, error=error, field=field,
+        outlives=not lifecycle.deadly(Event.PASSWORD_RESET, Kind.AUTHORIZATION, visit.env.policy),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -38,6 +39,8 @@ class Row:
     glyph: str
     why: str
     """Of what it ended; empty while it lives."""
+    asks: bool
+    """Somebody may be at work with it: before it ends its page shows who."""
 
 
 def show(visit: Visit) -> Response:
@@ -80,8 +83,9 @@ def _row(visit: Visit, credential: Credential) -> Row:
     agent = agents.in_words(grant.agent)
     why = audit_words.why_ended(facts.reason, by_reader=facts.ended_by == "you") if facts.dead else ""
     if grant.kind is Kind.WEB:
-        return Row(facts, agent, "", "phone" if agents.is_mobile(grant.agent) else "laptop", why)
-    return Row(facts, facts.name, agent if grant.agent else "", facts.glyph, why)
+        return Row(facts, agent, "", "phone" if agents.is_mobile(grant.agent) else "laptop", why, asks=False)
+    in_use = facts.last is not None and visit.now - facts.last.last_at < timedelta(days=1)
+    return Row(facts, facts.name, agent if grant.agent else "", facts.glyph, why, asks=in_use)
 
 
 def end(visit: Visit) -> Response:

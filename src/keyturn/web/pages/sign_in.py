@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from keyturn.actions import cli_login, second_step, sign_in, throttle
 from keyturn.actions.env import Gone, Invalid, Problem, Refused, Throttled
 from keyturn.core import lifecycle, policy
+from keyturn.store.interface import Unavailable
 from keyturn.web.pages import confirm, oauth_request
 from keyturn.web.pages.visit import cookie_name, drop_cookie, local_path, message, see_other, set_cookie
 
@@ -39,19 +40,40 @@ def form(
     error: str | None = None,
     email: str = "",
     field: str | None = None,
+    lost: bool = False,
 ) -> Response:
-    """The sign-in form; where it leads to a command line's login, it says so."""
+    """The sign-in form; where it leads to a command line's login, it says so. ``lost``: a form of an ended session came,
+    which was not done.
+    """
     asking = oauth_request.asking(visit, next_path)
     response = visit.render(
         "sign_in.html", status, title="Sign in", action="/sign-in", next=next_path, error=error, email=email, field=field,
         waiting=_waiting(visit, next_path), asking=asking, open=visit.env.policy.sign_up == "open",
-        passkey=f"{PASSKEY}?{urlencode({'next': next_path})}" if _passkeys_possible(visit) else None,
+        ended=visit.ended, lost=lost, passkey=f"{PASSKEY}?{urlencode({'next': next_path})}" if _passkeys_possible(visit) else None,
+        # on the page as it is first seen: an error page must look the same for every address
+        options=_offered(visit) if error is None else None, passkey_action=PASSKEY,
     )  # fmt: skip
     return oauth_request.allow_redirect(response, asking) if asking else response
 
 
 def _passkeys_possible(visit: Visit) -> bool:
     return visit.env.passkeys is not None and visit.env.passkeys.possible(visit.face.public_url)
+
+
+def _offered(visit: Visit) -> str | None:
+    """What the browser asks a passkey, where it offers those in the e-mail field. Without it the link leads to a page."""
+    if not _passkeys_possible(visit) or _begun_too_often(visit):
+        return None
+    try:
+        options = second_step.passkey_options(visit.env, "sign_in", visit.csrf, visit.face.public_url)
+    except Unavailable:  # signing in by password is offered all the same
+        return None
+    return json.dumps(options) if options else None
+
+
+def _begun_too_often(visit: Visit) -> float:
+    """Seconds to wait before another challenge is made for that address; 0: none."""
+    return visit.face.begin_limit.take(throttle.place_of(visit.by.address), visit.now.timestamp())[1]
 
 
 def _waiting(visit: Visit, next_path: str) -> CliLogin | None:
@@ -170,7 +192,7 @@ def show_passkey(visit: Visit) -> Response:
 
 
 def _passkey(visit: Visit, next_path: str, *, status: int = 200, error: str | None = None) -> Response:
-    _, after = visit.face.begin_limit.take(throttle.place_of(visit.by.address), visit.now.timestamp())
+    after = _begun_too_often(visit)
     if after:
         raise Throttled("Too many sign-ins were begun from your address.", timedelta(seconds=after))
     options = second_step.passkey_options(visit.env, "sign_in", visit.csrf, visit.face.public_url)

@@ -1,8 +1,9 @@
 """One visit to a page, from ASGI to a Response: the session cookie, the CSRF check, the frame that every page shares.
 
 A form is taken only with the token that this server put into it for this browser and this session, and only from our
-own pages: an HMAC over the session, keyed by a random cookie of the browser's own (SameSite=Lax, HttpOnly). Origin
-and Sec-Fetch-Site are checked as well where browsers send them.
+own pages: a random id, anew with each rendering, and an HMAC over it and the session, keyed by a random cookie of the
+browser's own (SameSite=Lax, HttpOnly). Origin and Sec-Fetch-Site are checked as well where browsers send them. A page
+marked ``once`` takes each id once, for what it makes is shown once (docs/decisions/0016).
 
 The frame also keeps what must not be done with a stolen session: a page marked ``sensitive`` takes its form only shortly
 after the person has proven who they are, and asks for the proof in between (pages/confirm.py). And it keeps sessions that
@@ -24,7 +25,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from keyturn.actions.authenticate import web_session
+from keyturn.actions import once
+from keyturn.actions.authenticate import ended_session, web_session
 from keyturn.actions.env import By, Gone, Invalid, NotFound, Problem, Refused, Throttled
 from keyturn.actions.sign_in import ENROL, must_have_second_factor
 from keyturn.actions.uses import AGENT_LONGEST
@@ -54,6 +56,10 @@ CSP = (
 SET_UP = "/settings/two-factor"
 """Where a second factor is set up: all that a session of the scope ``enrol`` can see."""
 FLASH_LONGEST = 600
+SENT_BEFORE = (
+    "That form was sent before, and it counts once: nothing was done now. What it made was shown only once; if you have not "
+    "kept it, make a new one."
+)
 
 templates = Environment(
     loader=FileSystemLoader(HERE / "templates"),
@@ -91,6 +97,7 @@ class Visit:
     params: dict[str, str]
     form: dict[str, str]
     csrf: str
+    """What stands for this browser and this session: forms and passkey challenges are bound to it; it is in no page."""
     now: datetime
     query: str = ""
     """The query string, as it came."""
@@ -100,6 +107,10 @@ class Visit:
     cookies: dict[str, str] = field(default_factory=dict)
     browser: str = ""
     """The browser's own random secret."""
+    purpose: str = ""
+    """What the page's form does, after "to": for the page that asks for a proof before."""
+    ended: str | None = None
+    """Of what the session ended that the browser still names."""
 
     @property
     def principal(self) -> Principal | None:
@@ -109,7 +120,8 @@ class Visit:
     def render(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
         """The page made of ``template``."""
         frame = {
-            "csrf": self.csrf, "account": self.account, "instance": self.face.instance, "static": static, "now": self.now,
+            "csrf": form_token(self.csrf, self.env.random_bytes(16).hex()), "account": self.account,
+            "instance": self.face.instance, "static": static, "now": self.now,
             "here": self.path, "flash": self.flash, "restricted": self.restricted,
         }  # fmt: skip
         text = templates.get_template(template).render(frame | context)
@@ -212,13 +224,17 @@ class Page:
     ``signed_in``: for signed-in people alone; others get the sign-in form, and come back. ``admin``: for administrators.
     ``sensitive``: the form takes a proof of who one is, not older than policy.REAUTH; with ``gate`` the page itself too.
     ``enrolling``: for sessions that are there to set up a second factor as well. ``slow``: the form hashes a password.
+    ``once``: the form counts once, for its answer shows what no other does; where one goes who sends it again, with the
+    address' parameters in braces. ``to``: what the form does, for the page that asks for the proof.
     """
 
     def __init__(
         self, face: Face, get: Run, post: Run | None = None, *, slow: bool = False, signed_in: bool = False, admin: bool = False,
-        sensitive: bool = False, gate: bool = False, enrolling: bool = False,
+        sensitive: bool = False, gate: bool = False, enrolling: bool = False, once: str = "",
+        to: str = "",
     ) -> None:  # fmt: skip
-        self._face, self._get, self._post, self._slow = face, get, post, slow
+        self._face, self._get, self._slow, self._once, self._to = face, get, slow, once, to
+        self._post = self._act_once(post) if once and post else post
         self._signed_in, self._admin = signed_in or admin, admin
         self._sensitive, self._gate, self._enrolling = sensitive or gate, gate, enrolling
 
@@ -232,13 +248,14 @@ class Page:
         secret = cookies.get(cookie_name(face, "session"), "")
         principal = web_session(face.env, secret) if secret else None
         account = face.env.store.find_account(principal.account_id) if principal else None
+        ended = ended_session(face.env, secret) if secret and principal is None else None
         if principal is not None:
             face.uses.note(principal.token_id, address(scope), agent(scope)[:AGENT_LONGEST], face.env.clock())
         browser = cookies.get(cookie_name(face, "browser"), "")
         new_browser = not token.is_token(browser)
         if new_browser:
             browser = token.make("csrf", face.env.random_bytes)
-        expected = csrf_token(browser, principal.grant_id if principal else "")
+        bound = binding(browser, principal.grant_id if principal else "")
         form: dict[str, str] = {}
         run = self._get
         by = face.by(scope, principal)
@@ -250,19 +267,21 @@ class Page:
                 if isinstance(body, Answer)
                 else {name: value for name, value in body.items() if isinstance(value, str)}
             )
-            given = form.get("csrf", "")
-            foreign = is_foreign(face, scope)
-            forged = new_browser or foreign or not hmac.compare_digest(given.encode(), expected.encode())
+            given = form_id(bound, form.get("csrf", ""))
+            foreign = new_browser or is_foreign(face, scope)
+            forged = foreign or given is None
             if forged:
-                run = _forged
+                # the form of a session that ended meanwhile is no forgery, and nothing to be silent about
+                run = _forged if foreign or ended is None else self._not_signed_in
             else:
                 assert self._post is not None
                 run = self._post
         query = scope["query_string"].decode("latin-1")
         said = read_flash(cookies.get(cookie_name(face, "flash"), ""), browser)
         visit = Visit(
-            face, by, account, params, form, expected, face.env.clock(), query, scope["path"], said, cookies, browser
-        )
+            face, by, account, params, form, bound, face.env.clock(), query, scope["path"], said, cookies, browser,
+            purpose=self._to, ended=ended,
+        )  # fmt: skip
         slow = posting and not forged and (self._slow or "proof" in form)
         response = await self._respond(
             run if forged else (lambda visit: self._admit(visit, run, posting=posting)), visit, slow=slow
@@ -273,14 +292,14 @@ class Page:
 
     def _admit(self, visit: Visit, run: Run, *, posting: bool) -> Response:
         """Runs the page for whom it is for; on a thread."""
-        from keyturn.web.pages import confirm, sign_in  # noqa: PLC0415 - they are pages themselves
+        from keyturn.web.pages import confirm  # noqa: PLC0415 - it is a page itself
 
         if visit.principal is None or visit.account is None:
             if not self._signed_in:
                 return run(visit)
-            if posting:
+            if posting and visit.ended is None:
                 return see_other("/sign-in")
-            return sign_in.form(visit, local_path(visit.path + (f"?{visit.query}" if visit.query else "")))
+            return self._not_signed_in(visit)
         if visit.restricted and not self._enrolling:
             path = local_path(visit.path + (f"?{visit.query}" if visit.query else ""))
             return see_other(SET_UP if posting or path == "/" else f"{SET_UP}?{urlencode({'next': path})}")
@@ -292,6 +311,37 @@ class Page:
         if self._sensitive and (posting or self._gate):
             return confirm.first(visit, run, posting=posting)
         return run(visit)
+
+    def _not_signed_in(self, visit: Visit) -> Response:
+        from keyturn.web.pages import sign_in  # noqa: PLC0415 - it is a page itself
+
+        lost = bool(visit.form)
+        here = (
+            "/"
+            if self._get is sign_in.not_by_get
+            else local_path(visit.path + (f"?{visit.query}" if visit.query else ""))
+        )
+        return sign_in.form(visit, here, status=401 if lost else 200, lost=lost)
+
+    def _act_once(self, run: Run) -> Run:
+        def act(visit: Visit) -> Response:
+            # read anew: it may have waited for a proof, and come back as what that page carried
+            form = form_id(visit.csrf, visit.form.get("csrf", ""))
+            if form is None:
+                return _forged(visit)
+            session = visit.me.grant_id
+            if not once.spend(visit.env, session, form):
+                return visit.done(local_path(self._once.format_map(visit.params)), SENT_BEFORE, "warn")
+            try:
+                response = run(visit)
+            except Problem:
+                once.give_back(visit.env, session, form)
+                raise
+            if response.status_code >= 400:  # the form again, with what was wrong: reloading that loses nothing
+                once.give_back(visit.env, session, form)
+            return response
+
+        return act
 
     async def _respond(self, run: Run, visit: Visit, *, slow: bool) -> Response:
         try:
@@ -351,11 +401,23 @@ def _signature(browser: str, packed: bytes) -> bytes:
     return hmac.new(browser.encode(), b"flash:" + packed, hashlib.sha256).digest()
 
 
-def csrf_token(browser: str, session: str) -> str:
-    """What a form must carry: bound to the browser's own random cookie and to the session's id, which stays the same when
-    the session's secret is renewed.
+def binding(browser: str, session: str) -> str:
+    """What forms are bound to: the browser's own random cookie and the session's id, which stays the same when the
+    session's secret is renewed.
     """
     return hmac.new(browser.encode(), b"form:" + session.encode(), hashlib.sha256).hexdigest()
+
+
+def form_token(bound: str, identity: str) -> str:
+    """What a form carries: its own random id (hexadecimal), and the proof that we made it for this browser and session."""
+    return f"{identity}.{hmac.new(bound.encode(), identity.encode(), hashlib.sha256).hexdigest()}"
+
+
+def form_id(bound: str, given: str) -> str | None:
+    """The id in a form's token; None when the token was not made here for this browser and session."""
+    identity = given.partition(".")[0]
+    good = hmac.compare_digest(given.encode(), form_token(bound, identity).encode())
+    return identity if good else None
 
 
 def is_foreign(face: Face, scope: Scope) -> bool:

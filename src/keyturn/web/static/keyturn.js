@@ -92,34 +92,6 @@ for (const time of all("time[data-when]")) {
 setInterval(tell, 60000);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) tell(); });
 
-/* Narrowing a list by what one types */
-
-for (const input of all("[data-filter]")) {
-  const target = document.getElementById(input.dataset.filter);
-  if (!target) continue;
-  const none = document.querySelector(`[data-filter-none="${CSS.escape(target.id)}"]`);
-  const rows = target.tBodies ? [...target.tBodies].flatMap((body) => [...body.rows]) : [...target.children];
-  input.closest("[hidden]")?.removeAttribute("hidden");
-  const narrow = () => {
-    const wanted = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let left = 0;
-    for (const row of rows) {
-      const text = row.textContent.toLowerCase();
-      row.hidden = !wanted.every((word) => text.includes(word));
-      left += row.hidden ? 0 : 1;
-    }
-    if (none) none.hidden = left > 0;
-    return left;
-  };
-  let timer;
-  input.addEventListener("input", () => {
-    const left = narrow();
-    clearTimeout(timer);
-    timer = setTimeout(() => say(left === 1 ? "1 is left" : `${left} are left`), 600);
-  });
-  narrow(); // browsers bring back what was typed
-}
-
 /* On phones a table is shown as a list; its rows and cells stay that for screen readers. */
 
 for (const table of all(".table")) {
