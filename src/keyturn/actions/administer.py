@@ -191,8 +191,9 @@ def unsuspend(env: Env, by: By, account_id: str) -> Account:
 def set_admin(env: Env, by: By, account_id: str, *, admin: bool) -> Account:
     """Makes the account an administrator's, or takes that back.
 
-    Where the policy asks administrators for a second factor that it has not, its sessions set one up first.
-    Raises Refused, NotFound, Invalid for oneself and for a suspended account.
+    Whoever becomes one signs in anew: a session of before may be in other hands, to which it was worth less. Where the
+    policy asks administrators for a second factor that it has not, that session sets one up first. Raises Refused,
+    NotFound, Invalid for oneself and for a suspended account.
     """
     with env.store.writing() as tx:
         actor, account = _target(env, tx, by, account_id)
@@ -205,25 +206,26 @@ def set_admin(env: Env, by: By, account_id: str, *, admin: bool) -> Account:
         tx.change_account(account.id, admin=admin, updated_at=env.clock())
         if admin:
             audit.record(env, tx, by, "account.admin_on", account_id=account.id)
+            grants.end_browser_sessions(env, tx, by, account.id)
         else:
             audit.record(env, tx, by, "account.admin_off", account_id=account.id)
         what = "made you an administrator of this server" if admin else "took back your rights as an administrator"
         letters.tell(
             env, tx, by, account, "You are an administrator now" if admin else "You are no administrator any more",
-            f"The administrator {actor.email} {what}.",
+            f"The administrator {actor.email} {what}." + (" Your browser sessions ended: sign in anew." if admin else ""),
         )  # fmt: skip
         return _again(tx, account)
 
 
 def reset_factors(env: Env, by: By, account_id: str) -> Account:
-    """Takes all second factors off an account whose owner lost them (factors.reset_as_admin). Raises Refused, NotFound,
+    """Takes all second factors off an account whose owner lost them (factors.take_off). Raises Refused, NotFound,
     Invalid for oneself, whose own are changed in the settings, and when there is nothing to take off.
     """
     with env.store.writing() as tx:
         admin, account = _target(env, tx, by, account_id)
         if account.id == admin.id:
             raise Invalid("account", "You cannot reset your own second factors. Change them under Two-factor.")
-    return factors.reset_as_admin(env, by, account.email)  # which looks at the administrator again
+        return factors.take_off(env, tx, by, account)
 
 
 def reset_password(env: Env, by: By, account_id: str, link: Callable[[str], str], *, by_mail: bool) -> str | None:
