@@ -169,16 +169,21 @@ def clean_changes(changes: dict[str, object]) -> dict[str, object]:
 def update(env: Env, by: By, principal: Principal, changes: dict[str, object]) -> Account:
     """Changes what needs no password (clean_changes); what else ``changes`` has is left alone.
 
-    Raises Invalid; then nothing was changed.
+    Raises Invalid; then nothing was changed. Raises Refused.
     """
     wanted = clean_changes(changes)
     with env.store.writing() as tx:
-        if wanted:
-            tx.change_account(principal.account_id, **wanted, updated_at=env.clock())
-            audit.record(env, tx, by, "account.update", fields=sorted(wanted))
-        account = tx.account(principal.account_id)
-        assert account is not None
-        return account
+        account = acting.still(env, tx, principal)
+        _update(env, tx, by, account, wanted)
+        changed = tx.account(account.id)
+        assert changed is not None
+        return changed
+
+
+def _update(env: Env, tx: Tx, by: By, account: Account, wanted: dict[str, object]) -> None:
+    if wanted:
+        tx.change_account(account.id, **wanted, updated_at=env.clock())
+        audit.record(env, tx, by, "account.update", fields=sorted(wanted))
 
 
 def change_email(
@@ -229,11 +234,11 @@ _EMAIL_UNDO = "tell your administrator at once, who can end all that acts for th
 
 def change_password(
     env: Env, by: By, principal: Principal, *, current_password: object, new_password: object, end_acting: bool = False,
-    renew: bool = False,
+    renew: bool = False, others: dict[str, object] | None = None,
 ) -> Changed:  # fmt: skip
     """Another password, and all that the policy says dies of it; the credential that acts lives, unless ``end_acting``.
     ``renew``: a browser session that lives on gets a new secret, so that a copy of the old one is worth nothing. The owner
-    is told by mail.
+    is told by mail. ``others``: what ``update`` changes, to be changed with it.
 
     One transaction: nobody sees the new password with the old logins. Raises Refused, Throttled, Invalid for a wrong
     current password or a bad new one.
@@ -241,6 +246,7 @@ def change_password(
     account = info(env, principal)
     if account.federated:
         raise Invalid("account", "an account under single sign-on has no password here")
+    wanted = clean_changes(others or {})
     cleaned = clean_password(env, new_password, account.email, account.name, beside=account.mfa_since is not None)
     proven = prove(env, by, principal, current_password)
     hashed = env.passwords.hash(cleaned)
@@ -251,6 +257,7 @@ def change_password(
         version = current.credential_version + 1
         tx.change_account(current.id, password_hash=hashed, credential_version=version, updated_at=env.clock())
         audit.record(env, tx, by, "account.password_change", account_id=current.id)
+        _update(env, tx, by, current, wanted)
         endings = grants.end(env, tx, by, Event.PASSWORD_CHANGE, current.id)
         key = None
         if any(ending.replaced for ending in endings):
