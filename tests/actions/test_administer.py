@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from tests.support.factors import Holder, with_app
 
-from keyturn.actions import administer, preview, resets
+from keyturn.actions import accounts, administer, preview, resets
 from keyturn.actions.env import By, Gone, Invalid, NotFound, Problem, Refused
 from keyturn.core.policy import HOUR, Kind
 
@@ -179,6 +179,19 @@ def test_a_second_suspension_changes_and_tells_nothing(world: World) -> None:
     again, endings = administer.suspend(world.env, by, grace.id)
     assert (again, endings) == (first, [])
     assert (mails(world), world.audit()) == before
+
+
+def test_an_operator_s_suspension_is_told_to_the_owner_as_well_and_once(world: World) -> None:
+    world.account(GRACE)
+    for _ in range(2):
+        accounts.suspend(world.env, By(), GRACE)
+    world.clock.advance(seconds=1)  # mails of one instant have no order
+    for _ in range(2):
+        accounts.unsuspend(world.env, By(), GRACE)
+    told = [(to, subject) for to, subject, body in mails(world) if "an operator of the server" in body]
+    assert told == [(GRACE, "Your account was suspended"), (GRACE, "Your account can be used again")]
+    with pytest.raises(NotFound):
+        accounts.unsuspend(world.env, By(), "nobody@example.com")
 
 
 def test_making_and_unmaking_an_administrator_is_audited_and_told(world: World) -> None:

@@ -6,7 +6,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from keyturn.actions import acting, addresses, audit, grants, letters, sign_in
 from keyturn.actions import prove as proofs
@@ -300,32 +300,74 @@ def prove(env: Env, by: By, principal: Principal, current_password: object) -> A
 
 
 def suspend(env: Env, by: By, email: str) -> tuple[Account, list[Ending]]:
-    """Suspends the account: it cannot sign in, and its credentials end. Raises NotFound."""
+    """Suspends the account, by an operator, as ``suspend_locked`` does. Raises NotFound."""
     with env.store.writing() as tx:
-        account = tx.account_by_email(email)
-        if account is None:
-            raise NotFound("account")
-        account = tx.account(account.id, lock=True)
-        assert account is not None
-        if account.suspended_at is None:
-            tx.change_account(account.id, suspended_at=env.clock(), updated_at=env.clock())
-            audit.record(env, tx, by, "account.suspend", account_id=account.id)
-        tx.use_resets(account.id, env.clock())
-        endings = grants.end(env, tx, by, Event.SUSPEND, account.id)
-        suspended = tx.account(account.id)
-        assert suspended is not None
-        return suspended, endings
+        return suspend_locked(env, tx, by, _locked(tx, email), "an operator of the server")
 
 
 def unsuspend(env: Env, by: By, email: str) -> Account:
-    """Lets a suspended account sign in again. What ended stays ended. Raises NotFound."""
+    """Lets a suspended account sign in again, by an operator. What ended stays ended. Raises NotFound."""
     with env.store.writing() as tx:
-        account = tx.account_by_email(email)
-        if account is None:
-            raise NotFound("account")
-        if account.suspended_at is not None:
-            tx.change_account(account.id, suspended_at=None, updated_at=env.clock())
-            audit.record(env, tx, by, "account.unsuspend", account_id=account.id)
-        current = tx.account(account.id)
-        assert current is not None
-        return current
+        return unsuspend_locked(env, tx, by, _locked(tx, email), "an operator of the server")
+
+
+def _locked(tx: Tx, email: str) -> Account:
+    found = tx.account_by_email(email)
+    account = tx.account(found.id, lock=True) if found else None
+    if account is None:
+        raise NotFound("account")
+    return account
+
+
+def suspend_locked(env: Env, tx: Tx, by: By, account: Account, who: str) -> tuple[Account, list[Ending]]:
+    """Suspends the account: it cannot sign in, its credentials end, and its owner is told that ``who`` did it.
+
+    The caller holds a writing transaction and the account's lock.
+    """
+    now = env.clock()
+    if account.suspended_at is None:
+        tx.change_account(account.id, suspended_at=now, updated_at=now)
+        audit.record(env, tx, by, "account.suspend", account_id=account.id)
+        _tell_state(env, tx, account, "Your account was suspended", _SUSPENDED, who)
+    tx.use_resets(account.id, now)  # no link of before opens it after
+    endings = grants.end(env, tx, by, Event.SUSPEND, account.id)
+    suspended = tx.account(account.id)
+    assert suspended is not None
+    return suspended, endings
+
+
+def unsuspend_locked(env: Env, tx: Tx, by: By, account: Account, who: str) -> Account:
+    """Lets a suspended account sign in again, and tells its owner; what ended stays ended. For callers as those of
+    ``suspend_locked``.
+    """
+    if account.suspended_at is not None:
+        tx.change_account(account.id, suspended_at=None, updated_at=env.clock())
+        audit.record(env, tx, by, "account.unsuspend", account_id=account.id)
+        _tell_state(env, tx, account, "Your account can be used again", _UNSUSPENDED, who)
+    current = tx.account(account.id)
+    assert current is not None
+    return current
+
+
+def _tell_state(env: Env, tx: Tx, account: Account, subject: str, body: str, who: str) -> None:
+    where = env.post.public_url or "your Keyturn server"
+    letters.mail(
+        env, tx, account.email, subject, body.format(email=account.email, who=who, where=where, when=decide.in_words(env.clock()))
+    )  # fmt: skip
+
+
+_SUSPENDED: Final = """\
+Hello,
+
+{who} suspended the account {email} at {where}, on {when}.
+
+Nobody can sign in to it any more, and its credentials have ended. Ask your administrator why, and what comes next.
+"""
+
+_UNSUSPENDED: Final = """\
+Hello,
+
+{who} lets the account {email} at {where} be used again, since {when}.
+
+You can sign in as before. Credentials that had ended stay ended: make new ones where you need them.
+"""
