@@ -113,10 +113,11 @@ def test_an_operator_s_suspension_is_told_by_the_running_server(tmp_path: Path, 
             asked = {"description": "deploy"}
             server.call("POST", "/oauth/authorizations", server.token(account), json=asked)
             assert server.admin("accounts:suspend", account.email).code == 0
-            wait(lambda: mails.mails and hook.posted)
+            wait(lambda: len(mails.mails) == 2 and hook.posted)
         finally:
             server.stop()
-    assert mails.mails[0].message["Subject"] == "Your authorization “deploy” ended"
+    subjects = {mail.message["Subject"] for mail in mails.mails}
+    assert subjects == {"Your account was suspended", "Your authorization “deploy” ended"}
     assert json.loads(hook.posted[0].body)["data"]["reason"] == "owner_suspended"
 
 

@@ -200,7 +200,7 @@ def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
         print(f"Hand this link to {invited.invitation.email}; it works once, within {life}:", file=sys.stderr)
         print(f"{asked.public_url.rstrip('/')}/join/{invited.secret}")
     elif asked.command == "accounts:reset-mfa":
-        account = factors.reset_as_admin(env, OPERATOR, asked.email)
+        account = factors.reset_as_operator(env, OPERATOR, asked.email)
         print(
             f"{account.email} has no second factor any more: the password alone signs in, until a new one is set up.",
             file=sys.stderr,

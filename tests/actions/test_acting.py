@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.factors import with_app
 
-from keyturn.actions import accounts, authorizations, cli_login, clients, consent, grants, keys
+from keyturn.actions import accounts, authorizations, cli_login, clients, consent, factors, grants, keys
 from keyturn.actions.env import By, Refused
 from keyturn.core.policy import Event, Kind
 
@@ -59,6 +60,20 @@ def _consent(world: World, by: By, who: Principal) -> None:
     consent.allow(world.env, by, who, {"client_id": [client.id], "response_type": ["code"], "scope": ["read"]})
 
 
+def _name(world: World, by: By, who: Principal) -> None:
+    accounts.update(world.env, by, who, {"name": "somebody else"})
+
+
+def _named_factor(world: World, by: By, who: Principal) -> None:
+    with world.store.reading() as tx:
+        factor = tx.factors(who.account_id)[0]
+    factors.rename(world.env, by, who, factor.id, "another name")
+
+
+def _forgotten_browsers(world: World, by: By, who: Principal) -> None:
+    factors.forget_device(world.env, by, who, None)
+
+
 def _revoke(world: World, by: By, who: Principal) -> None:
     with world.store.writing() as tx:
         grants.end(world.env, tx, by, Event.REVOKE, who.account_id, target=who.grant_id)
@@ -75,11 +90,26 @@ def _suspend(world: World, by: By, who: Principal) -> None:
 
 
 @pytest.mark.parametrize("ending", [_revoke, _rotate, _suspend])
-@pytest.mark.parametrize("deed", [_authorization, _longer, _rotated, _api_key, _key, _client, _approval, _consent])
-def test_what_ended_a_moment_before_makes_nothing(
+@pytest.mark.parametrize(
+    "deed",
+    [
+        _authorization,
+        _longer,
+        _rotated,
+        _api_key,
+        _key,
+        _client,
+        _approval,
+        _consent,
+        _name,
+        _named_factor,
+        _forgotten_browsers,
+    ],
+)
+def test_what_ended_a_moment_before_makes_and_changes_nothing(
     deed: Callable[[World, By, Any], None], ending: Callable[[World, By, Any], None], world: World
 ) -> None:
-    account = world.account()
+    account = with_app(world).account
     acting = world.mint(account)
     other = world.mint(account, Kind.AUTHORIZATION)
     by, who = world.by(acting), world.principal(acting)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tests.support.factors import Holder, with_app
 
-from keyturn.actions import administer, preview, resets
+from keyturn.actions import accounts, administer, preview, resets
 from keyturn.actions.env import By, Gone, Invalid, NotFound, Problem, Refused
 from keyturn.core.policy import HOUR, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.support.world import World
 
     from keyturn.actions.grants import Credential
     from keyturn.core.credential import Account
+    from keyturn.store.interface import Store, Tx
 
     Act = Callable[[World, By, Account, Credential], object]
 
@@ -179,11 +181,26 @@ def test_a_second_suspension_changes_and_tells_nothing(world: World) -> None:
     assert (mails(world), world.audit()) == before
 
 
+def test_an_operator_s_suspension_is_told_to_the_owner_as_well_and_once(world: World) -> None:
+    world.account(GRACE)
+    for _ in range(2):
+        accounts.suspend(world.env, By(), GRACE)
+    world.clock.advance(seconds=1)  # mails of one instant have no order
+    for _ in range(2):
+        accounts.unsuspend(world.env, By(), GRACE)
+    told = [(to, subject) for to, subject, body in mails(world) if "an operator of the server" in body]
+    assert told == [(GRACE, "Your account was suspended"), (GRACE, "Your account can be used again")]
+    with pytest.raises(NotFound):
+        accounts.unsuspend(world.env, By(), "nobody@example.com")
+
+
 def test_making_and_unmaking_an_administrator_is_audited_and_told(world: World) -> None:
     admin, grace = world.account(admin=True), world.account(GRACE)
     by = world.by(session(world, admin))
-    key = world.mint(grace, Kind.AUTHORIZATION)
+    key, before = world.mint(grace, Kind.AUTHORIZATION), session(world, grace)
     assert administer.set_admin(world.env, by, grace.id, admin=True).admin
+    assert world.ended(before) == "revoked_by_admin"  # what it was worth less for may be in other hands
+    after = session(world, grace)
     assert administer.set_admin(world.env, by, grace.id, admin=True).admin  # once is enough
     world.clock.advance(seconds=1)  # mails of one instant have no order
     assert not administer.set_admin(world.env, by, grace.id, admin=False).admin
@@ -191,7 +208,7 @@ def test_making_and_unmaking_an_administrator_is_audited_and_told(world: World) 
     assert {e.actor_id for e in world.audit(grace) if "admin_" in e.action} == {admin.id}
     told = [subject for recipient, subject, _ in mails(world) if recipient == GRACE]
     assert told == ["You are an administrator now", "You are no administrator any more"]
-    assert world.ended(key) is None
+    assert (world.ended(key), world.ended(after)) == (None, None)
 
 
 def test_a_suspended_account_becomes_no_administrator(world: World) -> None:
@@ -216,6 +233,32 @@ def test_second_factors_are_taken_off_and_the_browser_sessions_end(world: World)
     assert (seen.factors, seen.recovery_left) == ([], 0)
     with pytest.raises(Invalid, match="no second factor"):
         administer.reset_factors(world.env, world.by(session(world, admin)), account.id)
+
+
+def test_second_factors_are_taken_off_the_account_that_was_meant_whoever_has_its_address_meanwhile(
+    world: World,
+) -> None:
+    admin = world.account(admin=True)
+    meant, other = with_app(world, email=GRACE), with_app(world, email="eve@example.com")
+
+    class Between:
+        """The store; once a transaction of it is through, the two accounts have each other's address."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.store, name)
+
+        @contextmanager
+        def writing(self) -> Iterator[Tx]:
+            with world.store.writing() as tx:
+                yield tx
+            change(world, meant.account, email="elsewhere@example.com")
+            change(world, other.account, email=GRACE)
+            change(world, meant.account, email="eve@example.com")
+
+    env = replace(world.env, store=cast("Store", Between()))
+    administer.reset_factors(env, world.by(session(world, admin)), meant.account.id)
+    assert now_of(world, meant.account).mfa_since is None
+    assert now_of(world, other.account).mfa_since is not None
 
 
 def test_a_mailed_password_link_is_in_the_mail_alone(world: World) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+import unicodedata
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,8 +23,9 @@ from tests.support.factors import (
 )
 from tests.support.world import EMAIL, PASSWORD, World
 
-from keyturn.actions import accounts, factors, second_step
+from keyturn.actions import accounts, authorizations, factors, second_step, sign_in
 from keyturn.actions.env import By, CannotUnseal, Invalid, NotFound, Refused
+from keyturn.adapters import sealing
 from keyturn.core import policy, recovery
 from keyturn.core.policy import Kind
 
@@ -89,6 +93,19 @@ def test_the_code_that_confirmed_an_app_is_used_up(world: World) -> None:
     with world.store.writing() as tx:
         outcome = second_step.judge_code(world.env, tx, By(), holder.reload(), holder.code())
     assert isinstance(outcome, Refused)
+
+
+def test_a_set_up_whose_seed_cannot_be_read_any_more_is_over_and_another_one_works(world: World) -> None:
+    holder = without(world)
+    begun = act(holder, factors.begin_codes)
+    world.env = replace(world.env, sealer=sealing.open_or_make(world.path.parent / "new.keys", secrets.token_bytes))
+    with pytest.raises(NotFound):
+        act(holder, factors.confirm_codes, begun.factor.id, "123456")
+    session = holder.session()
+    with pytest.raises(NotFound):
+        factors.begun_codes(world.env, world.principal(session), begun.factor.id)
+    add_app(holder)
+    assert overview(holder).since is not None
 
 
 def test_beginning_anew_replaces_what_was_never_confirmed(world: World) -> None:
@@ -253,19 +270,29 @@ def test_a_password_too_short_to_stand_alone_keeps_it_on(world: World) -> None:
     assert holder.reload().mfa_since is not None
 
 
+def test_a_password_is_as_long_as_its_one_form_however_it_was_typed(world: World) -> None:
+    """Its accents apart from their letters it has twice the characters, and is guessed no later."""
+    holder, short = with_app(world), "éêèëôöïü"
+    apart = unicodedata.normalize("NFD", short)
+    assert (len(short), len(apart)) == (8, 16)
+    act(holder, accounts.change_password, current_password=PASSWORD, new_password=short)
+    with pytest.raises(Invalid, match="15 characters"):
+        act(holder, factors.turn_off, current_password=apart)
+    factors.reset_as_operator(world.env, By(), EMAIL)
+    entered = sign_in.enter(world.env, By(), EMAIL, apart)
+    assert entered.session is not None
+    assert entered.session.grant.scopes == (sign_in.ENROL,)
+    with pytest.raises(Refused) as refused:
+        authorizations.create_by_password(world.env, By(), EMAIL, apart, description=None, expires_in=None, scopes=None)
+    assert refused.value.deny.reason == "two_factor_to_set_up"
+
+
 def test_an_administrator_s_reset_ends_the_browser_sessions_and_leaves_the_rest(world: World) -> None:
     holder = with_app(world)
     web, login = holder.session(), world.mint(holder.account, Kind.LOGIN)
-    factors.reset_as_admin(world.env, By(), EMAIL)
+    factors.reset_as_operator(world.env, By(), EMAIL)
     assert world.ended(web) == "revoked_by_admin"
     assert world.ended(login) is None
     assert letters(world)[-1] == (EMAIL, "An administrator reset your second factors")
     with pytest.raises(Invalid):
-        factors.reset_as_admin(world.env, By(), EMAIL)
-
-
-def test_only_administrators_reset(world: World) -> None:
-    with_app(world)
-    other = without(world, "eve@example.com")
-    with pytest.raises(Refused):
-        factors.reset_as_admin(world.env, world.by(other.session()), EMAIL)
+        factors.reset_as_operator(world.env, By(), EMAIL)

@@ -81,7 +81,7 @@ def test_its_owner_is_told_afterwards_and_the_mail_has_no_link(world: World) -> 
     assert "ktp_" not in told.body
 
 
-def test_what_ends_is_what_was_shown_and_the_api_key_is_replaced(world: World) -> None:
+def test_what_ends_is_what_was_shown_and_no_new_api_key_is_made(world: World) -> None:
     account = world.account()
     made = {
         kind: world.mint(account, kind) for kind in (Kind.LOGIN, Kind.WEB, Kind.API_KEY, Kind.AUTHORIZATION, Kind.OAUTH)
@@ -97,8 +97,11 @@ def test_what_ends_is_what_was_shown_and_the_api_key_is_replaced(world: World) -
         Kind.LOGIN: "password_reset", Kind.WEB: "password_reset", Kind.API_KEY: "password_reset",
         Kind.AUTHORIZATION: None, Kind.OAUTH: None,
     }  # fmt: skip
-    assert changed.api_key is not None
-    assert world.reason(changed.api_key.secret) is None
+    assert changed.api_key is None
+    with world.store.reading() as tx:
+        alive = {grant.kind for grant in tx.grants(account.id, alive_at=world.clock())}
+    assert alive == {Kind.AUTHORIZATION, Kind.OAUTH}
+    assert "make a new one, with: keyturn authorizations:rotate '~'" in mails(world)[0].body
 
 
 def test_unknown_and_suspended_addresses_get_the_same_answer_and_no_mail(world: World) -> None:
@@ -246,6 +249,14 @@ def test_an_operator_gets_a_link_to_hand_on_and_no_mail_leaves(world: World) -> 
         resets.ask_as_operator(world.env, world.by(), "nobody@example.com")
     accounts.suspend(world.env, world.by(), EMAIL)
     with pytest.raises(Invalid, match="suspended"):
+        resets.ask_as_operator(world.env, world.by(), EMAIL)
+
+
+def test_an_operator_gets_no_link_for_an_account_that_has_no_password(world: World) -> None:
+    account = world.account()
+    with world.store.writing() as tx:
+        tx.change_account(account.id, federated=True)
+    with pytest.raises(Invalid, match="single sign-on"):
         resets.ask_as_operator(world.env, world.by(), EMAIL)
 
 

@@ -192,7 +192,7 @@ def change_password(holder: Holder) -> None:
 
 
 def admin_resets(holder: Holder) -> None:
-    factors.reset_as_admin(holder.world.env, By(), holder.account.email)
+    factors.reset_as_operator(holder.world.env, By(), holder.account.email)
 
 
 @pytest.mark.parametrize("meanwhile", [change_password, suspend, admin_resets])

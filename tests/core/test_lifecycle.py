@@ -237,3 +237,27 @@ def test_a_birth_is_told_as_a_sentence() -> None:
 )  # fmt: skip
 def test_a_span_is_said_as_people_say_it(seconds: int, words: str) -> None:
     assert lifecycle.in_words(seconds) == words
+
+
+@given(st.sampled_from(Kind), st.none() | st.integers(-3, 3), st.none() | st.integers(-3, 3))
+def test_what_ends_with_the_other_and_no_later_does_not_outlast_it(
+    kind: Kind, own: int | None, other: int | None
+) -> None:
+    def moment(days: int | None) -> datetime | None:
+        return None if days is None else NOW + timedelta(days=days)
+
+    later = other is not None and (own is None or own > other)
+    assert lifecycle.outlasts(kind, moment(own), kind, moment(other)) is later
+
+
+@pytest.mark.parametrize(
+    ("kind", "other", "outlasts"),
+    [
+        (Kind.AUTHORIZATION, Kind.LOGIN, True),  # a new password ends logins, and the API key
+        (Kind.AUTHORIZATION, Kind.API_KEY, True),
+        (Kind.LOGIN, Kind.AUTHORIZATION, False),
+        (Kind.API_KEY, Kind.AUTHORIZATION, False),
+    ],
+)
+def test_what_survives_an_event_that_ends_the_other_outlasts_it(kind: Kind, other: Kind, outlasts: bool) -> None:
+    assert lifecycle.outlasts(kind, NOW, other, NOW) is outlasts

@@ -22,7 +22,8 @@ PUBLISHED = {
     # The design knows `logout --all` alone; this one spares the place where it was asked for.
     Event.LOGOUT_OTHERS: "c c - - n - -",
     Event.PASSWORD_CHANGE: "c c r - n - -",
-    Event.PASSWORD_RESET: "x x r - n - -",
+    # The design has r for the API key. Whoever reads the mail alone is not to be handed one (docs/decisions/0011).
+    Event.PASSWORD_RESET: "x x x - n - -",
     Event.KEY_REGENERATED: "- - r - n - -",
     # The design has n for a login. The Heroku command line lists logins among the authorizations and can rotate any of them.
     Event.ROTATION: "x n n x x n n",

@@ -24,6 +24,8 @@ CHANGES = [
     ("POST", "/oauth/clients", {"name": "x", "redirect_uri": "https://example.com"}),
     ("POST", "/account/keys", {"public_key": "ssh-ed25519 x"}),
     ("PUT", "/account/password", {"current_password": PASSWORD, "new_password": NEW_PASSWORD}),
+    ("PATCH", "/account", {"password": PASSWORD, "new_password": NEW_PASSWORD}),
+    ("PATCH", "/account", {"password": PASSWORD, "email": "eve@example.com"}),
 ]
 
 
@@ -38,6 +40,17 @@ def test_what_would_outlive_the_authorization_is_refused(
     assert site.ended(held) is None
     with site.store.reading() as tx:
         assert [grant.kind for grant in tx.grants(account.id)] == [Kind.AUTHORIZATION, Kind.OAUTH]
+
+
+def test_a_client_that_may_not_change_the_password_changes_the_name(site: Site, client: Client) -> None:
+    given = site.secret(site.account(), Kind.OAUTH)
+    named = client.request("PATCH", "/account", token=given, json={"name": "Ada"})
+    assert (named.status, named.json["name"]) == (200, "Ada")
+    both = client.request(
+        "PATCH", "/account", token=given, json={"name": "Eve", "password": PASSWORD, "new_password": NEW_PASSWORD}
+    )
+    assert (both.status, both.json["reason"]) == (403, "not_for_clients")
+    assert client.get("/account", token=given).json["name"] == "Ada"
 
 
 def test_a_client_still_reads_and_gives_itself_up(site: Site, client: Client) -> None:

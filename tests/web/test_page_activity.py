@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.support.site import BROWSER
 
-from keyturn.actions import accounts, activity, audit, clients, grants, keys, sessions
+from keyturn.actions import accounts, activity, administer, audit, clients, grants, keys, sessions
 from keyturn.actions.env import By
 from keyturn.core.policy import Kind
 from keyturn.store.interface import AuditSearch
@@ -95,6 +95,27 @@ def test_an_administrator_who_did_it_is_named_but_not_where_they_are(site: Site)
     for text in (page.text, json.dumps(lines)):
         for theirs in ("192.0.2.1", "their-program", "their laptop", root.grant.id, "their-request"):
             assert theirs not in text
+
+
+@pytest.mark.parametrize(
+    "query", ["address=192.0.2.1", "text=192.0.2", "text=their-pro", "credential={credential}", "text={credential}"]
+)
+def test_a_filter_does_not_tell_what_is_hidden_of_an_administrator(query: str, site: Site) -> None:
+    account, admin = site.account(), site.account("root@example.com", admin=True)
+    root = site.mint(admin, description="their laptop")
+    by = By(site.principal(root), "192.0.2.1", "their-program/1.0", "their-request")
+    administer.set_admin(site.env, by, account.id, admin=True)
+    administer.set_admin(site.env, by, account.id, admin=False)
+    browser = signed_in(site)
+    found = exported(browser, "?" + query.format(credential=root.grant.id))
+    assert [each["action"] for each in found if each["actor"] == "root@example.com"] == []
+    # of what they are shown, filters find all
+    own = exported(browser, "?address=198.51.100.7")
+    assert {each["address"] for each in own} == {"198.51.100.7"}
+    assert len(exported(browser, "?text=admin_o")) == 2
+    # and an administrator everything
+    search = AuditSearch(address="192.0.2.1", text="their-program")
+    assert len(activity.search(site.env, search).entries) == 2
 
 
 def test_nothing_of_another_account_is_shown_or_exported(site: Site) -> None:

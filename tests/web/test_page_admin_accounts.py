@@ -186,7 +186,10 @@ def test_an_administrator_is_made_and_unmade(site: Site) -> None:
     action = f"{path_of(grace)}/administrator"
     page = browser.page(action)
     assert "with its password alone" in page.text
+    assert "Its browser sessions end" in page.text
     browser.submit(page, action)
+    assert "Sign in" in other.page("/admin/accounts").text  # a session of before gives nobody the new rights
+    other.sign_in(GRACE, start="/admin/accounts")
     assert other.page("/admin/accounts").status == 200
     browser.submit(browser.page(action), action)
     assert other.page("/admin/accounts").status == 403

@@ -12,7 +12,7 @@ from tests.support.world import EMAIL, NEW_PASSWORD, PASSWORD
 
 from keyturn.actions import accounts
 from keyturn.actions.env import By
-from keyturn.actions.factors import reset_as_admin
+from keyturn.actions.factors import reset_as_operator
 from keyturn.core import policy
 from keyturn.core.policy import Kind
 from keyturn.web import app
@@ -114,7 +114,7 @@ def test_a_short_password_alone_mints_nothing_after_its_factor_was_reset(site: S
         site.env, site.by(session), site.principal(session), current_password=PASSWORD, new_password=short
     )
     assert mint(site, holder.code(), password=short).status == 201
-    reset_as_admin(site.env, By(), EMAIL)
+    reset_as_operator(site.env, By(), EMAIL)
     reply = mint(site, password=short)
     assert (reply.status, reply.json["reason"]) == (403, "two_factor_to_set_up")
 

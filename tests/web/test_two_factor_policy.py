@@ -18,7 +18,7 @@ from tests.support.world import EMAIL, PASSWORD
 from keyturn.actions import accounts, cli_login
 from keyturn.actions.authenticate import web_session
 from keyturn.actions.env import By
-from keyturn.actions.factors import reset_as_admin
+from keyturn.actions.factors import reset_as_operator
 from keyturn.core.policy import Kind
 from keyturn.web.pages.visit import Page
 from keyturn.web.routing import Route
@@ -156,7 +156,7 @@ def test_a_short_password_whose_factor_an_administrator_took_away_only_sets_one_
     accounts.change_password(
         site.env, site.by(session), site.principal(session), current_password=PASSWORD, new_password=short
     )
-    reset_as_admin(site.env, By(), EMAIL)
+    reset_as_operator(site.env, By(), EMAIL)
     browser = site.browser()
     browser.sign_in(password=short)
     assert browser.page("/").header("location") == "/settings/two-factor"

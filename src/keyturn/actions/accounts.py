@@ -6,7 +6,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from keyturn.actions import acting, addresses, audit, grants, letters, sign_in
 from keyturn.actions import prove as proofs
@@ -169,16 +169,21 @@ def clean_changes(changes: dict[str, object]) -> dict[str, object]:
 def update(env: Env, by: By, principal: Principal, changes: dict[str, object]) -> Account:
     """Changes what needs no password (clean_changes); what else ``changes`` has is left alone.
 
-    Raises Invalid; then nothing was changed.
+    Raises Invalid; then nothing was changed. Raises Refused.
     """
     wanted = clean_changes(changes)
     with env.store.writing() as tx:
-        if wanted:
-            tx.change_account(principal.account_id, **wanted, updated_at=env.clock())
-            audit.record(env, tx, by, "account.update", fields=sorted(wanted))
-        account = tx.account(principal.account_id)
-        assert account is not None
-        return account
+        account = acting.still(env, tx, principal)
+        _update(env, tx, by, account, wanted)
+        changed = tx.account(account.id)
+        assert changed is not None
+        return changed
+
+
+def _update(env: Env, tx: Tx, by: By, account: Account, wanted: dict[str, object]) -> None:
+    if wanted:
+        tx.change_account(account.id, **wanted, updated_at=env.clock())
+        audit.record(env, tx, by, "account.update", fields=sorted(wanted))
 
 
 def change_email(
@@ -229,11 +234,11 @@ _EMAIL_UNDO = "tell your administrator at once, who can end all that acts for th
 
 def change_password(
     env: Env, by: By, principal: Principal, *, current_password: object, new_password: object, end_acting: bool = False,
-    renew: bool = False,
+    renew: bool = False, others: dict[str, object] | None = None,
 ) -> Changed:  # fmt: skip
     """Another password, and all that the policy says dies of it; the credential that acts lives, unless ``end_acting``.
     ``renew``: a browser session that lives on gets a new secret, so that a copy of the old one is worth nothing. The owner
-    is told by mail.
+    is told by mail. ``others``: what ``update`` changes, to be changed with it.
 
     One transaction: nobody sees the new password with the old logins. Raises Refused, Throttled, Invalid for a wrong
     current password or a bad new one.
@@ -241,6 +246,7 @@ def change_password(
     account = info(env, principal)
     if account.federated:
         raise Invalid("account", "an account under single sign-on has no password here")
+    wanted = clean_changes(others or {})
     cleaned = clean_password(env, new_password, account.email, account.name, beside=account.mfa_since is not None)
     proven = prove(env, by, principal, current_password)
     hashed = env.passwords.hash(cleaned)
@@ -251,6 +257,7 @@ def change_password(
         version = current.credential_version + 1
         tx.change_account(current.id, password_hash=hashed, credential_version=version, updated_at=env.clock())
         audit.record(env, tx, by, "account.password_change", account_id=current.id)
+        _update(env, tx, by, current, wanted)
         endings = grants.end(env, tx, by, Event.PASSWORD_CHANGE, current.id)
         key = None
         if any(ending.replaced for ending in endings):
@@ -293,32 +300,74 @@ def prove(env: Env, by: By, principal: Principal, current_password: object) -> A
 
 
 def suspend(env: Env, by: By, email: str) -> tuple[Account, list[Ending]]:
-    """Suspends the account: it cannot sign in, and its credentials end. Raises NotFound."""
+    """Suspends the account, by an operator, as ``suspend_locked`` does. Raises NotFound."""
     with env.store.writing() as tx:
-        account = tx.account_by_email(email)
-        if account is None:
-            raise NotFound("account")
-        account = tx.account(account.id, lock=True)
-        assert account is not None
-        if account.suspended_at is None:
-            tx.change_account(account.id, suspended_at=env.clock(), updated_at=env.clock())
-            audit.record(env, tx, by, "account.suspend", account_id=account.id)
-        tx.use_resets(account.id, env.clock())
-        endings = grants.end(env, tx, by, Event.SUSPEND, account.id)
-        suspended = tx.account(account.id)
-        assert suspended is not None
-        return suspended, endings
+        return suspend_locked(env, tx, by, _locked(tx, email), "an operator of the server")
 
 
 def unsuspend(env: Env, by: By, email: str) -> Account:
-    """Lets a suspended account sign in again. What ended stays ended. Raises NotFound."""
+    """Lets a suspended account sign in again, by an operator. What ended stays ended. Raises NotFound."""
     with env.store.writing() as tx:
-        account = tx.account_by_email(email)
-        if account is None:
-            raise NotFound("account")
-        if account.suspended_at is not None:
-            tx.change_account(account.id, suspended_at=None, updated_at=env.clock())
-            audit.record(env, tx, by, "account.unsuspend", account_id=account.id)
-        current = tx.account(account.id)
-        assert current is not None
-        return current
+        return unsuspend_locked(env, tx, by, _locked(tx, email), "an operator of the server")
+
+
+def _locked(tx: Tx, email: str) -> Account:
+    found = tx.account_by_email(email)
+    account = tx.account(found.id, lock=True) if found else None
+    if account is None:
+        raise NotFound("account")
+    return account
+
+
+def suspend_locked(env: Env, tx: Tx, by: By, account: Account, who: str) -> tuple[Account, list[Ending]]:
+    """Suspends the account: it cannot sign in, its credentials end, and its owner is told that ``who`` did it.
+
+    The caller holds a writing transaction and the account's lock.
+    """
+    now = env.clock()
+    if account.suspended_at is None:
+        tx.change_account(account.id, suspended_at=now, updated_at=now)
+        audit.record(env, tx, by, "account.suspend", account_id=account.id)
+        _tell_state(env, tx, account, "Your account was suspended", _SUSPENDED, who)
+    tx.use_resets(account.id, now)  # no link of before opens it after
+    endings = grants.end(env, tx, by, Event.SUSPEND, account.id)
+    suspended = tx.account(account.id)
+    assert suspended is not None
+    return suspended, endings
+
+
+def unsuspend_locked(env: Env, tx: Tx, by: By, account: Account, who: str) -> Account:
+    """Lets a suspended account sign in again, and tells its owner; what ended stays ended. For callers as those of
+    ``suspend_locked``.
+    """
+    if account.suspended_at is not None:
+        tx.change_account(account.id, suspended_at=None, updated_at=env.clock())
+        audit.record(env, tx, by, "account.unsuspend", account_id=account.id)
+        _tell_state(env, tx, account, "Your account can be used again", _UNSUSPENDED, who)
+    current = tx.account(account.id)
+    assert current is not None
+    return current
+
+
+def _tell_state(env: Env, tx: Tx, account: Account, subject: str, body: str, who: str) -> None:
+    where = env.post.public_url or "your Keyturn server"
+    letters.mail(
+        env, tx, account.email, subject, body.format(email=account.email, who=who, where=where, when=decide.in_words(env.clock()))
+    )  # fmt: skip
+
+
+_SUSPENDED: Final = """\
+Hello,
+
+{who} suspended the account {email} at {where}, on {when}.
+
+Nobody can sign in to it any more, and its credentials have ended. Ask your administrator why, and what comes next.
+"""
+
+_UNSUSPENDED: Final = """\
+Hello,
+
+{who} lets the account {email} at {where} be used again, since {when}.
+
+You can sign in as before. Credentials that had ended stay ended: make new ones where you need them.
+"""

@@ -89,7 +89,7 @@ def shown_to(event: AuditEvent, owner: str | None) -> AuditEvent:
 
 
 def _own(wanted: AuditSearch, owner: str | None) -> AuditSearch:
-    return wanted if owner is None else replace(wanted, about=owner, account_id=None)
+    return wanted if owner is None else replace(wanted, about=owner, hidden_from=owner, account_id=None)
 
 
 def _named(tx: Tx, events: Sequence[AuditEvent], owner: str | None) -> list[Entry]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import acting, audit, factors, grants, letters, resets
+from keyturn.actions import accounts, acting, audit, factors, grants, letters, resets
 from keyturn.actions.env import Invalid, NotFound
-from keyturn.core import decide, lifecycle, policy
+from keyturn.core import lifecycle, policy
 from keyturn.core.policy import Event, Kind
 
 if TYPE_CHECKING:
@@ -167,32 +167,22 @@ def suspend(env: Env, by: By, account_id: str) -> tuple[Account, list[Ending]]:
         admin, account = _target(env, tx, by, account_id)
         if account.id == admin.id:
             raise Invalid("account", "You cannot suspend yourself. Another administrator can.")
-        now = env.clock()
-        if account.suspended_at is None:
-            tx.change_account(account.id, suspended_at=now, updated_at=now)
-            audit.record(env, tx, by, "account.suspend", account_id=account.id)
-            _mail(env, tx, account, "Your account was suspended", _SUSPENDED, admin)
-        tx.use_resets(account.id, now)  # no link of before opens it after
-        endings = grants.end(env, tx, by, Event.SUSPEND, account.id)
-        return _again(tx, account), endings
+        return accounts.suspend_locked(env, tx, by, account, f"the administrator {admin.email}")
 
 
 def unsuspend(env: Env, by: By, account_id: str) -> Account:
     """Lets the account sign in again; what ended stays ended. Raises Refused, NotFound, Invalid."""
     with env.store.writing() as tx:
         admin, account = _target(env, tx, by, account_id)
-        if account.suspended_at is not None:
-            tx.change_account(account.id, suspended_at=None, updated_at=env.clock())
-            audit.record(env, tx, by, "account.unsuspend", account_id=account.id)
-            _mail(env, tx, account, "Your account can be used again", _UNSUSPENDED, admin)
-        return _again(tx, account)
+        return accounts.unsuspend_locked(env, tx, by, account, f"the administrator {admin.email}")
 
 
 def set_admin(env: Env, by: By, account_id: str, *, admin: bool) -> Account:
     """Makes the account an administrator's, or takes that back.
 
-    Where the policy asks administrators for a second factor that it has not, its sessions set one up first.
-    Raises Refused, NotFound, Invalid for oneself and for a suspended account.
+    Whoever becomes one signs in anew: a session of before may be in other hands, to which it was worth less. Where the
+    policy asks administrators for a second factor that it has not, that session sets one up first. Raises Refused,
+    NotFound, Invalid for oneself and for a suspended account.
     """
     with env.store.writing() as tx:
         actor, account = _target(env, tx, by, account_id)
@@ -205,25 +195,26 @@ def set_admin(env: Env, by: By, account_id: str, *, admin: bool) -> Account:
         tx.change_account(account.id, admin=admin, updated_at=env.clock())
         if admin:
             audit.record(env, tx, by, "account.admin_on", account_id=account.id)
+            grants.end_browser_sessions(env, tx, by, account.id)
         else:
             audit.record(env, tx, by, "account.admin_off", account_id=account.id)
         what = "made you an administrator of this server" if admin else "took back your rights as an administrator"
         letters.tell(
             env, tx, by, account, "You are an administrator now" if admin else "You are no administrator any more",
-            f"The administrator {actor.email} {what}.",
+            f"The administrator {actor.email} {what}." + (" Your browser sessions ended: sign in anew." if admin else ""),
         )  # fmt: skip
         return _again(tx, account)
 
 
 def reset_factors(env: Env, by: By, account_id: str) -> Account:
-    """Takes all second factors off an account whose owner lost them (factors.reset_as_admin). Raises Refused, NotFound,
+    """Takes all second factors off an account whose owner lost them (factors.take_off). Raises Refused, NotFound,
     Invalid for oneself, whose own are changed in the settings, and when there is nothing to take off.
     """
     with env.store.writing() as tx:
         admin, account = _target(env, tx, by, account_id)
         if account.id == admin.id:
             raise Invalid("account", "You cannot reset your own second factors. Change them under Two-factor.")
-    return factors.reset_as_admin(env, by, account.email)  # which looks at the administrator again
+        return factors.take_off(env, tx, by, account)
 
 
 def reset_password(env: Env, by: By, account_id: str, link: Callable[[str], str], *, by_mail: bool) -> str | None:
@@ -273,29 +264,6 @@ def revoke(env: Env, by: By, account_id: str, grant_id: str) -> Ending:
             )  # fmt: skip
         return ending
 
-
-def _mail(env: Env, tx: Tx, account: Account, subject: str, body: str, admin: Account) -> None:
-    letters.mail(env, tx, account.email, subject, body.format(
-        email=account.email, admin=admin.email, where=env.post.public_url or "your Keyturn server",
-        when=decide.in_words(env.clock()),
-    ))  # fmt: skip
-
-
-_SUSPENDED: Final = """\
-Hello,
-
-the administrator {admin} suspended the account {email} at {where}, on {when}.
-
-Nobody can sign in to it any more, and its credentials have ended. Ask your administrator why, and what comes next.
-"""
-
-_UNSUSPENDED: Final = """\
-Hello,
-
-the administrator {admin} lets the account {email} at {where} be used again, since {when}.
-
-You can sign in as before. Credentials that had ended stay ended: make new ones where you need them.
-"""
 
 _RESET: Final = """\
 Hello,

@@ -13,6 +13,7 @@ from keyturn.actions import acting, audit, grants, second_step, sign_in
 from keyturn.actions.env import Invalid, NotFound, Refused
 from keyturn.core import decide, lifecycle, policy, reasons, scope
 from keyturn.core.credential import Deny
+from keyturn.core.password import length
 from keyturn.core.policy import EFFECTS, Effect, Event, Kind
 
 if TYPE_CHECKING:
@@ -60,6 +61,63 @@ def _no_longer_than_self(env: Env, principal: Principal, asked: int | None) -> N
         )
 
 
+def create_outlives(env: Env, principal: Principal, expires_in: object) -> bool:
+    """Whether the authorization asked for could go on when the credential that asks is over: that takes the second factor.
+
+    What is asked wrongly outlives nothing: the action refuses it.
+    """
+    try:
+        asked = lifecycle.seconds_asked(expires_in)
+        expires_at = lifecycle.expiry(Kind.AUTHORIZATION, asked, env.clock(), rules=env.policy)
+    except ValueError:
+        return False
+    return _outlives(env, principal, Kind.AUTHORIZATION, expires_at)
+
+
+def update_outlives(env: Env, principal: Principal, identity: str, expires_in: object) -> bool:
+    """Whether it is prolonged so that it could go on when the credential that asks is over. Shortening is always easy."""
+    grant = _target(env, principal, identity)
+    if grant is None:
+        return False
+    try:
+        asked = lifecycle.seconds_asked(expires_in)
+        expires_at = lifecycle.changed_expiry(grant, asked, env.clock(), env.policy)
+    except ValueError:
+        return False
+    longer = grant.expires_at is not None and (expires_at is None or expires_at > grant.expires_at)
+    return longer and _outlives(env, principal, grant.kind, expires_at)
+
+
+def rotation_outlives(env: Env, principal: Principal, identity: str) -> bool:
+    """Whether the rotation hands out what could go on when the credential that asks is over: the API key, or another
+    credential that does. One that rotates itself gains nothing, and robots must be able to.
+    """
+    if identity == API_KEY_ID:
+        return True
+    grant = _target(env, principal, identity)
+    if grant is None:
+        return False
+    if grant.kind is Kind.API_KEY:
+        return True
+    itself = (
+        grant.id == principal.grant_id and not principal.rotated
+    )  # a token that was replaced is no successor to itself
+    return not itself and _outlives(env, principal, grant.kind, grant.expires_at)
+
+
+def _target(env: Env, principal: Principal, identity: str) -> Grant | None:
+    """The credential of that id; None: there is none, which the action says."""
+    with env.store.reading() as tx:
+        try:
+            return _find(env, tx, principal, identity)
+        except NotFound:
+            return None
+
+
+def _outlives(env: Env, principal: Principal, kind: Kind, expires_at: datetime | None) -> bool:
+    return lifecycle.outlasts(kind, expires_at, Kind(principal.kind), principal.expires_at, env.policy)
+
+
 def create_by_password(
     env: Env, by: By, email: str, password: str, *, description: object, expires_in: object, scopes: object,
     code: str | None = None,
@@ -82,7 +140,7 @@ def create_by_password(
             outcome = second_step.judge_code(env, tx, by, account, code[:100])
             if isinstance(outcome, str):
                 sign_in.complete(env, tx, by, account, outcome)
-        elif len(password) < policy.PASSWORD_SHORTEST or sign_in.must_have_second_factor(env, account):
+        elif length(password) < policy.PASSWORD_SHORTEST or sign_in.must_have_second_factor(env, account):
             raise Refused(decide.forbidden("two_factor_to_set_up"), forbidden=True)
         if isinstance(outcome, str):
             made = grants.mint(
@@ -206,7 +264,9 @@ def regenerate(
         if EFFECTS[Event.ROTATION, grant.kind] is not Effect.DIES:
             raise Invalid("id", f"a {policy.LIVES[grant.kind].noun} is not rotated")
         _retire(env, tx, grant, lasting, unused)
-        tx.change_grant(grant.id, updated_at=env.clock())
+        # whoever rotates somebody else's login has not proven what its holder has
+        proven = {} if grant.id == principal.grant_id else {"proven_at": None}
+        tx.change_grant(grant.id, updated_at=env.clock(), **proven)
         made, secret = grants.add_token(env, tx, grant)
         audit.record(
             env, tx, by, f"{grant.kind}.rotate", rotated=grant.id, overlap=lasting, idle=unused if lasting else None

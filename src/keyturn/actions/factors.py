@@ -5,15 +5,17 @@ the last it goes off. The faces see to it that the owner proved themselves just 
 
 from __future__ import annotations
 
+import logging
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from keyturn.actions import acting, audit, grants, letters, prove, second_step, sign_in
-from keyturn.actions.env import Invalid, NotFound, Refused
+from keyturn.actions import accounts, acting, audit, grants, letters, prove, second_step, sign_in
+from keyturn.actions.env import CannotUnseal, Invalid, NotFound, Refused
 from keyturn.core import policy, reasons, recovery, totp
 from keyturn.core.credential import Deny, Factor
 from keyturn.core.passkey import BadPasskey
+from keyturn.core.password import length
 from keyturn.core.policy import Kind
 from keyturn.store.interface import Taken
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from keyturn.actions.env import By, Env
     from keyturn.core.credential import Account, Device, Principal
     from keyturn.store.interface import Tx
+
+log = logging.getLogger("keyturn.factors")
 
 NAME_LONGEST: Final = 60
 KNOWN: Final = "This passkey is known already."
@@ -118,8 +122,17 @@ def begun_codes(env: Env, principal: Principal, factor_id: str, *, issuer: str =
     with env.store.reading() as tx:
         account, factor = tx.account(principal.account_id), _unconfirmed(tx, principal, factor_id)
     assert account is not None
-    seed = second_step.unseal(env, factor)
+    seed = _seed_of_setup(env, factor)
     return CodesSetup(factor, totp.base32(seed), totp.uri(seed, account.email, issuer))
+
+
+def _seed_of_setup(env: Env, factor: Factor) -> bytes:
+    """The seed of a generator being set up. Raises NotFound when its key is lost: then that set-up is over."""
+    try:
+        return second_step.unseal(env, factor)
+    except CannotUnseal as fault:
+        log.error("the seed of factor %s, which is being set up, cannot be read: %s", factor.id, fault)
+        raise NotFound("set-up") from None
 
 
 def _unconfirmed(tx: Tx, principal: Principal, factor_id: str) -> Factor:
@@ -136,7 +149,7 @@ def confirm_codes(env: Env, by: By, principal: Principal, factor_id: str, code: 
         account = acting.still(env, tx, principal)
         factor = _unconfirmed(tx, principal, factor_id)
         now = env.clock()
-        step = totp.matching_step(second_step.unseal(env, factor), text, now, factor.last_step)
+        step = totp.matching_step(_seed_of_setup(env, factor), text, now, factor.last_step)
         if step is None or not tx.use_step(factor.id, step, now):
             raise Invalid(
                 "code", "That is not the code of now. Look whether the clock of your device is right, and try the next."
@@ -248,6 +261,7 @@ def new_recovery_codes(env: Env, by: By, principal: Principal) -> list[str]:
 def rename(env: Env, by: By, principal: Principal, factor_id: str, name: object) -> Factor:
     """Another name for a factor. Raises NotFound, Invalid."""
     with env.store.writing() as tx:
+        acting.still(env, tx, principal)
         factor = _own(tx, principal, factor_id)
         called = clean_name(name, factor.name)
         tx.change_factor(factor.id, name=called)
@@ -288,8 +302,6 @@ def turn_off(env: Env, by: By, principal: Principal, *, current_password: object
     Raises Refused where the policy asks for a second factor; Throttled; Invalid for a wrong password, and for one that
     is too short to be the only factor.
     """
-    if not isinstance(current_password, str) or not current_password:
-        raise Invalid("current_password", "Give the account's password.")
     with env.store.reading() as tx:
         account = tx.account(principal.account_id)
     if account is not None and sign_in.must_have_second_factor(env, account):
@@ -297,13 +309,8 @@ def turn_off(env: Env, by: By, principal: Principal, *, current_password: object
         raise Refused(
             Deny(reason.id, "The policy of this server asks for a second factor; it stays on."), forbidden=True
         )
-    try:
-        proven = sign_in.check_password(env, by, principal.email, current_password)
-    except Refused as refusal:
-        if refusal.deny.reason != "wrong_password":
-            raise
-        raise Invalid("current_password", "The current password is wrong; nothing was changed.") from None
-    if len(current_password) < policy.PASSWORD_SHORTEST:
+    proven = accounts.prove(env, by, principal, current_password)
+    if length(str(current_password)) < policy.PASSWORD_SHORTEST:
         raise Invalid(
             "current_password",
             f"Without a second factor a password takes {policy.PASSWORD_SHORTEST} characters or more. Choose a longer one first.",
@@ -332,6 +339,7 @@ def clear(env: Env, tx: Tx, account: Account) -> None:
 def forget_device(env: Env, by: By, principal: Principal, device_id: str | None) -> int:
     """Forgets one remembered browser, or all; how many. Raises NotFound."""
     with env.store.writing() as tx:
+        acting.still(env, tx, principal)
         count = tx.remove_devices(principal.account_id, device_id)
         if device_id is not None and not count:
             raise NotFound("remembered browser")
@@ -339,27 +347,31 @@ def forget_device(env: Env, by: By, principal: Principal, device_id: str | None)
         return count
 
 
-def reset_as_admin(env: Env, by: By, email: str) -> Account:
-    """Takes away all second factors of an account whose owner lost them: by an administrator, who knows the owner by
-    other means. Its browser sessions end. Raises NotFound, Invalid when there is nothing to take away.
-    """
+def reset_as_operator(env: Env, by: By, email: str) -> Account:
+    """``take_off``, by an operator. Raises NotFound, Invalid when there is nothing to take off."""
     with env.store.writing() as tx:
-        if by.principal is not None:
-            acting.administrator(env, tx, by.principal)
-        account = tx.account_by_email(email)
+        found = tx.account_by_email(email)
+        account = tx.account(found.id, lock=True) if found else None
         if account is None:
             raise NotFound("account")
-        if account.mfa_since is None:
-            raise Invalid("account", f"{account.email} has no second factor")
-        clear(env, tx, account)
-        audit.record(env, tx, by, "mfa.reset", account_id=account.id)
-        web = [grant for grant in tx.grants(account.id, alive_at=env.clock()) if grant.kind is Kind.WEB]
-        for grant in web:
-            grants.end(env, tx, by, policy.Event.REVOKE_BY_ADMIN, account.id, target=grant.id)
-        letters.tell(
-            env, tx, by, account, "An administrator reset your second factors",
-            "An administrator took all second factors off your account. Sign in with your password and set one up again.",
-        )  # fmt: skip
-        changed = tx.account(account.id)
-        assert changed is not None
-        return changed
+        return take_off(env, tx, by, account)
+
+
+def take_off(env: Env, tx: Tx, by: By, account: Account) -> Account:
+    """Takes all second factors off an account whose owner lost them: for who knows the owner by other means. Its browser
+    sessions end, and the owner is told.
+
+    The caller holds a writing transaction and the account's lock. Raises Invalid when there is nothing to take off.
+    """
+    if account.mfa_since is None:
+        raise Invalid("account", f"{account.email} has no second factor")
+    clear(env, tx, account)
+    audit.record(env, tx, by, "mfa.reset", account_id=account.id)
+    grants.end_browser_sessions(env, tx, by, account.id)
+    letters.tell(
+        env, tx, by, account, "An administrator reset your second factors",
+        "An administrator took all second factors off your account. Sign in with your password and set one up again.",
+    )  # fmt: skip
+    changed = tx.account(account.id)
+    assert changed is not None
+    return changed

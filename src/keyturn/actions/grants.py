@@ -9,7 +9,7 @@ from keyturn.actions import audit, notices
 from keyturn.actions.env import Invalid
 from keyturn.core import lifecycle, policy, token
 from keyturn.core.credential import Grant, Token
-from keyturn.core.policy import Kind
+from keyturn.core.policy import Event, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from keyturn.actions.env import By, Env
     from keyturn.core.credential import Account, OAuthClient, Use
-    from keyturn.core.policy import Event
     from keyturn.store.interface import Slice, Tx
 
 DESCRIPTION_LONGEST = 300
@@ -269,6 +268,13 @@ def end(
     )
     notices.tell_endings(env, tx, endings)
     return endings
+
+
+def end_browser_sessions(env: Env, tx: Tx, by: By, account_id: str) -> None:
+    """Ends every browser session of an account that an administrator changed: whoever has one signs in anew."""
+    for grant in tx.grants(account_id, alive_at=env.clock()):
+        if grant.kind is Kind.WEB:
+            end(env, tx, by, Event.REVOKE_BY_ADMIN, account_id, target=grant.id)
 
 
 def _forget_keys(env: Env, tx: Tx, endings: Sequence[lifecycle.Ending]) -> dict[str, dict[str, str]]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import accounts, audit, grants, throttle
+from keyturn.actions import accounts, audit, grants, letters, throttle
 from keyturn.actions.env import Gone, Invalid, NotFound
 from keyturn.core import decide, lifecycle, policy, token
 from keyturn.core.policy import Event, Kind
-from keyturn.store.interface import Outgoing, Reset
+from keyturn.store.interface import Reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,14 +61,14 @@ def ask(env: Env, by: By, email: object, link: Callable[[str], str], instance: s
         )  # fmt: skip
         if account is not None and known:
             _open(env, tx, account, secret)
-            tx.add_outgoing(_mail(env, account, f"Choose a new password for {instance}", _LINK.format(
+            letters.mail(env, tx, account.email, f"Choose a new password for {instance}", _LINK.format(
                 email=account.email, instance=instance, link=link(secret), life=lifecycle.in_words(policy.RESET_LINK),
                 address=by.address or "an unknown address", when=decide.in_words(now),
-            )))  # fmt: skip
+            ))  # fmt: skip
         elif account is not None and account.federated and account.suspended_at is None:
-            tx.add_outgoing(_mail(env, account, f"Your {instance} account has no password", _FEDERATED.format(
+            letters.mail(env, tx, account.email, f"Your {instance} account has no password", _FEDERATED.format(
                 email=account.email, instance=instance, address=by.address or "an unknown address", when=decide.in_words(now),
-            )))  # fmt: skip
+            ))  # fmt: skip
     return address
 
 
@@ -82,6 +82,8 @@ def ask_as_operator(env: Env, by: By, email: str) -> tuple[Account, str]:
             raise NotFound("account")
         if account.suspended_at is not None:
             raise Invalid("email", f"{account.email} is suspended; let it sign in again first: accounts:unsuspend")
+        if account.federated:
+            raise Invalid("email", f"{account.email} signs in through single sign-on and has no password here")
         secret = begin(env, tx, account)
         audit.record(env, tx, by, "password_reset.ask", account_id=account.id, by_operator=True)
     return account, secret
@@ -145,9 +147,9 @@ def finalize(
 ) -> Changed:
     """The new password, and all that the policy says dies of it. The link is used up; its owner is told by mail.
 
-    It signs nobody in, and replaces no second factor: that is asked for as ever, in remembered browsers too, which are
-    forgotten with the old password. Raises Gone as ``opened`` does, Invalid for a bad password or two that differ: then
-    the link stays good.
+    It signs nobody in, makes no credential, and replaces no second factor: that is asked for as ever, in remembered
+    browsers too, which are forgotten with the old password. Raises Gone as ``opened`` does, Invalid for a bad password
+    or two that differ: then the link stays good.
     """
     with env.store.reading() as tx:
         account = _living(env, tx, secret)  # before the dear hash
@@ -164,26 +166,27 @@ def finalize(
         )
         audit.record(env, tx, by, "account.password_reset", account_id=current.id)
         endings = grants.end(env, tx, by, Event.PASSWORD_RESET, current.id)
-        key = None
-        if any(ending.replaced for ending in endings):
-            key = grants.mint(env, tx, by, current, Kind.API_KEY, scopes=("global",), description="API key")
         # whoever reads the account's mail is its owner: guesses made by others hold them back no longer
         if current.mfa_since is None:
             throttle.succeeded(env, tx, current.id, current.email, by.address)
         else:  # the mail is one factor: the other one is still asked for, and only then the place is known
             throttle.right_password(tx, current.email, by.address)
-        tx.add_outgoing(_mail(env, current, f"Your {instance} password was changed", _DONE.format(
+        letters.mail(env, tx, current.email, f"Your {instance} password was changed", _DONE.format(
             email=current.email, instance=instance, address=by.address or "an unknown address",
             when=decide.in_words(now), ended=_ended(endings),
-        )))  # fmt: skip
+        ))  # fmt: skip
         changed = tx.account(current.id)
         assert changed is not None
-        return accounts.Changed(changed, endings, key)
+        return accounts.Changed(changed, endings)
 
 
-def _mail(env: Env, account: Account, subject: str, body: str) -> Outgoing:
-    now = env.clock()
-    return Outgoing(env.new_id(), "mail", account.email, subject, body, now, next_at=now)
+def ended_key(endings: list[Ending]) -> str | None:
+    """What to tell the owner when the reset ended the API key, in whose place none is made: whoever reads the mail alone has
+    not proven enough to be given one. None: there was no key.
+    """
+    if all(ending.grant.kind is not Kind.API_KEY for ending in endings):
+        return None
+    return "The API key ended as well. Sign in to make a new one, with: keyturn authorizations:rotate '~'"
 
 
 def _ended(endings: list[Ending]) -> str:
@@ -191,7 +194,8 @@ def _ended(endings: list[Ending]) -> str:
         return "Nothing else ended with it."
     lines = [f"  - {policy.LIVES[e.grant.kind].noun}: {e.grant.description}" for e in endings[:50]]
     more = [f"  - and {len(endings) - 50} more"] if len(endings) > 50 else []
-    return "\n".join(["This ended with it:", "", *lines, *more])
+    key = ended_key(endings)
+    return "\n".join(["This ended with it:", "", *lines, *more, *(["", key] if key else [])])
 
 
 _FEDERATED: Final = """\

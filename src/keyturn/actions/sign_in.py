@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from keyturn.actions import audit, grants, second_step, throttle
 from keyturn.actions.env import Refused
 from keyturn.core import decide, policy, token
+from keyturn.core.password import length
 from keyturn.core.policy import Event, Kind
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def enter(env: Env, by: By, email: str, password: str, *, next_path: str = "/", 
     """A right password's way in. ``device``: the secret of a remembered browser. Raises as check_password does."""
     account = check_password(env, by, email, password)
     if account.mfa_since is None:
-        short = len(password) < policy.PASSWORD_SHORTEST  # taken beside a second factor that is gone
+        short = length(password) < policy.PASSWORD_SHORTEST  # taken beside a second factor that is gone
         return Entered(account, session_for(env, by, account, restricted=short))
     with env.store.writing() as tx:
         current = still_the_same(tx.account(account.id, lock=True), account)

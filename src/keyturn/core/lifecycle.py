@@ -235,6 +235,26 @@ def deadly(event: Event, kind: Kind, rules: Policy = policy.DEFAULT) -> bool:
     return rules.effects[event, kind] in (Effect.DIES, Effect.REPLACED, Effect.SPARED)
 
 
+def outlasts(
+    kind: Kind,
+    expires_at: datetime | None,
+    other: Kind,
+    other_expires_at: datetime | None,
+    rules: Policy = policy.DEFAULT,
+) -> bool:
+    """Whether a credential of ``kind`` that expires then could go on when one of the kind ``other`` is over: because it
+    expires later, or because something that ends every credential of the other kind (a new password ends logins) ends none
+    of this.
+    """
+    if other_expires_at is not None and (expires_at is None or expires_at > other_expires_at):
+        return True
+    return any(
+        deadly(event, other, rules) and rules.effects[event, kind] in (Effect.LIVES, Effect.MOVES)
+        for event in Event
+        if event not in policy.ONE
+    )
+
+
 def _either(words: list[str]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 

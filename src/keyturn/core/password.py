@@ -19,6 +19,11 @@ def normalize(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
+def length(password: str) -> int:
+    """How many characters a password has that was taken: those of its one form, however it was typed."""
+    return len(normalize(password) if len(password) <= TYPED_LONGEST else password)
+
+
 def what_is_wrong(password: str, *context: str, shortest: int = policy.PASSWORD_SHORTEST) -> str | None:
     """Why the password cannot be taken, as a sentence, or None. ``context``: the account's e-mail, name and the like;
     ``shortest``: in characters.

@@ -172,7 +172,7 @@ _ROWS: Final[dict[Event, str]] = {
     Event.LOGOUT_ALL:       "x    x   -   -    n    -     n    -",
     Event.LOGOUT_OTHERS:    "c    c   -   -    n    -     n    -",
     Event.PASSWORD_CHANGE:  "c    c   r   -    n    -     n    -",
-    Event.PASSWORD_RESET:   "x    x   r   -    n    -     n    -",
+    Event.PASSWORD_RESET:   "x    x   x   -    n    -     n    -",
     Event.KEY_REGENERATED:  "-    -   r   -    n    -     n    -",
     Event.ROTATION:         "x    n   n   x    x    n     n    n",
     Event.SSO_ON:           "x    x   x   x    n    -     n    -",

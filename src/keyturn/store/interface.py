@@ -101,6 +101,10 @@ class AuditSearch:
     """About this account, or done by it."""
     about: str | None = None
     """About this account, whoever did it."""
+    hidden_from: str | None = None
+    """The account for which address, agent and credential are hidden where another one acted: there ``grant_id``,
+    ``address`` and ``text`` find nothing in them.
+    """
     actor_id: str | None = None
     action: str = ""
     """The action itself, or with a trailing ``.`` all that begin so."""

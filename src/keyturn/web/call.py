@@ -86,16 +86,18 @@ class Endpoint:
         password: Callable[[Call], Answer] | None = None,
         sensitive: bool | Callable[[Call], bool] = False,
         previews: bool | Callable[[Call], bool] = False,
+        further: Callable[[dict[str, Any]], str | None] | None = None,
     ) -> None:
         """``permission``: of core.scope; None when nobody has to be proven. ``slow``: hashes a password, always or
         for some bodies. ``counted``: against the rate limit. ``password``: the endpoint for Basic with e-mail and
         account password, where that is taken at all. ``sensitive``: takes the second factor where the account has one,
         always or for some calls; a dry run is spared only by an endpoint that has one. ``previews``: it has a dry run,
-        always or for some calls; of all others that would change something a dry run is refused.
+        always or for some calls; of all others that would change something a dry run is refused. ``further``: the
+        permission that a body takes besides ``permission``, where it asks for more than other bodies do.
         """
         self._face, self._run, self.permission = face, run, permission
         self._slow, self._counted, self._password = slow, counted, password
-        self._sensitive, self._previews = sensitive, previews
+        self._sensitive, self._previews, self._further = sensitive, previews, further
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -127,10 +129,9 @@ class Endpoint:
             if isinstance(outcome, Answer):
                 return outcome
             principal = outcome
-            lacking = decide.authorize(principal, self.permission)
+            lacking = self._lacking(scope, principal, self.permission)
             if lacking is not None:
-                self._face.refused(scope, lacking, principal, what=_asked(scope))
-                return refuse.deny(lacking, forbidden=True)
+                return lacking
         body = await read_body(scope, receive)
         if isinstance(body, Answer):
             return body
@@ -139,6 +140,10 @@ class Endpoint:
             if not isinstance(again, Principal):
                 self._face.refused(scope, again)
                 return refuse.deny(again)
+            further = self._further(body) if self._further is not None else None
+            lacking = self._lacking(scope, again, further) if further is not None else None
+            if lacking is not None:
+                return lacking
         asked_range = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"range"), None)
         given = presented if isinstance(presented, credentials.Presented) else None
         by, query = self._face.by(scope, principal), dict(parse_qsl(scope["query_string"].decode("latin-1")))
@@ -155,6 +160,14 @@ class Endpoint:
                 about = {"app": call.params["app"]} if "app" in call.params else {}
                 self._face.refused(scope, refused.deny, principal, what=_asked(scope), **about)
             raise
+
+    def _lacking(self, scope: Scope, principal: Principal, permission: str) -> Answer | None:
+        """The refusal where the credential lacks the permission; None: it has it."""
+        lacking = decide.authorize(principal, permission)
+        if lacking is None:
+            return None
+        self._face.refused(scope, lacking, principal, what=_asked(scope))
+        return refuse.deny(lacking, forbidden=True)
 
     def _prove_and(self, run: Callable[[Call], Answer], call: Call) -> Answer:
         acting = call.by.principal  # nobody where a password was given: that asks for a code by itself

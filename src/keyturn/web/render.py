@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from keyturn.actions.keys import Held
     from keyturn.actions.preview import Preview
     from keyturn.core.credential import Account, OAuthClient, Principal, Use
+    from keyturn.core.lifecycle import Ending
     from keyturn.core.policy import Policy
 
 
@@ -156,6 +157,14 @@ class Render:
             "agent": found.grant.agent,
             "expires_in": seconds_left(found.grant.expires_at, self._now),
         }
+
+
+def ended(endings: list[Ending]) -> list[dict[str, Any]]:
+    """What an event ended, and why."""
+    return [
+        {"id": e.grant.id, "kind": e.grant.kind.value, "description": e.grant.description, "reason": e.reason}
+        for e in endings
+    ]
 
 
 def _client(found: OAuthClient) -> dict[str, Any]:

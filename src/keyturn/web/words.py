@@ -1,4 +1,4 @@
-"""Moments and spans as the pages say them; keyturn.js says them again in the same words, in the reader's own zone."""
+"""Moments, spans and messages as the pages say them; keyturn.js says them again in the same words, in the reader's own zone."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ def exact(moment: datetime) -> str:
     """``21 November 2026, 09:00 UTC``."""
     moment = moment.astimezone(UTC)
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
+def sentence(text: str) -> str:
+    """An action's message as a page says it: the first letter large, and a full stop where it has no end of its own."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def span(seconds: float) -> str:

@@ -53,6 +53,10 @@ def _wanted(search: AuditSearch) -> list[sa.ColumnElement[bool]]:
         "actor_id": search.actor_id, "outcome": search.outcome, "grant_id": search.grant_id, "address": search.address,
     }  # fmt: skip
     these += [column[name] == value for name, value in equal.items() if value]
+    # what is not shown is not found either: a filter would tell it a letter at a time
+    shown = _shown_to(search.hidden_from)
+    if search.grant_id or search.address:
+        these.append(shown)
     if search.action:
         these.append(_action(search.action))
     if search.actions:
@@ -62,11 +66,21 @@ def _wanted(search: AuditSearch) -> list[sa.ColumnElement[bool]]:
     if search.until is not None:
         these.append(column.at < search.until)
     if search.text:
-        places = (column.action, column.address, column.agent, column.reason, column.details)
-        these.append(sa.or_(*(place.icontains(search.text, autoescape=True) for place in places)))
+        seen = (column.action, column.reason, column.details)
+        hidden = (column.address, column.agent)
+        found, found_there = (
+            sa.or_(*(place.icontains(search.text, autoescape=True) for place in places)) for places in (seen, hidden)
+        )
+        these.append(sa.or_(found, sa.and_(shown, found_there)))
     if search.before is not None:
         these.append(column.id < search.before)
     return these
+
+
+def _shown_to(owner: str | None) -> sa.ColumnElement[bool]:
+    """Where address, agent and credential are shown to the ``owner`` of an account; None: to an administrator."""
+    actor = t.audit.c.actor_id
+    return sa.true() if owner is None else sa.or_(actor.is_(None), actor == owner)
 
 
 def _action(text: str) -> sa.ColumnElement[bool]:

@@ -39,21 +39,17 @@ def update(face: Face) -> Callable[[Call], Answer]:
 
     def run(call: Call) -> Answer:
         body, current = call.body, call.body.get("password")
-        others = accounts.clean_changes(body)
+        accounts.clean_changes(body)
         email = body.get("email") if body.get("email") != call.principal.email else None
-        ended: dict[str, Any] = {}
         if body.get("new_password") is not None:
             if email is not None:
                 raise Invalid("email", "change the e-mail address and the password in two requests")
-            changed = change_password(call, current)
-            if not others:
-                return changed
-            ended = {name: changed.body[name] for name in ("ended", "api_key") if name in changed.body}
-        elif email is not None:
+            return change_password(call, current, others=body)
+        if email is not None:
             accounts.change_email(
                 call.env, call.by, call.principal, email=email, current_password=current, sender=mailed.confirming(face)
             )
-        return Answer(render.account(accounts.update(call.env, call.by, call.principal, body)) | ended)
+        return Answer(render.account(accounts.update(call.env, call.by, call.principal, body)))
 
     return run
 
@@ -61,6 +57,11 @@ def update(face: Face) -> Callable[[Call], Answer]:
 def is_secured(body: dict[str, Any]) -> bool:
     """Whether a PATCH changes what takes the current password."""
     return body.get("new_password") is not None or body.get("email") is not None
+
+
+def takes_more(body: dict[str, Any]) -> str | None:
+    """The permission that such a PATCH takes besides that of a PATCH: the one of PUT /account/password."""
+    return "account:password" if is_secured(body) else None
 
 
 def changes_secured(call: Call) -> bool:
@@ -78,7 +79,7 @@ def has_preview(call: Call) -> bool:
     return call.body.get("new_password") is not None and not set(call.body) - {"password", "new_password"}
 
 
-def change_password(call: Call, current: object = None) -> Answer:
+def change_password(call: Call, current: object = None, others: dict[str, Any] | None = None) -> Answer:
     """PUT /account/password ``{"current_password", "new_password"}``.
 
     When the change ended the API key, the answer has the new one under ``api_key``: this once, and nowhere later.
@@ -91,12 +92,10 @@ def change_password(call: Call, current: object = None) -> Answer:
         call.principal,
         current_password=call.body.get("current_password") if current is None else current,
         new_password=call.body.get("new_password"),
+        others=others,
     )
     body = render.account(changed.account)
-    body["ended"] = [
-        {"id": e.grant.id, "kind": e.grant.kind.value, "description": e.grant.description, "reason": e.reason}
-        for e in changed.endings
-    ]
+    body["ended"] = render.ended(changed.endings)
     if changed.api_key:
         body["api_key"] = render.Render(call.env, changed.account, call.principal).authorization(changed.api_key)
     return Answer(body)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyturn.actions import accounts, authorizations, grants, preview
 from keyturn.actions.env import Invalid
-from keyturn.core import lifecycle, policy
 from keyturn.core.policy import Event, Kind
 from keyturn.web.answer import Answer, asked_slice, slice_answer
 from keyturn.web.render import Render
@@ -52,21 +50,17 @@ def create_by_password(call: Call) -> Answer:
 
 
 def outlives(call: Call) -> bool:
-    """Whether what is asked for would live on when the credential that asks is dead: that takes the second factor."""
-    if call.principal.expires_at is None or (call.params and "expires_in" not in call.body):
+    """Whether what is made or prolonged could go on when the credential that asks is over: that takes the second factor."""
+    if not call.params:
+        return authorizations.create_outlives(call.env, call.principal, call.body.get("expires_in"))
+    if "expires_in" not in call.body:
         return False
-    try:
-        asked = lifecycle.seconds_asked(call.body.get("expires_in"))
-    except ValueError:
-        return False  # refused by the action
-    if asked is not None and asked > policy.LONGEST_ASKED:
-        return False  # likewise
-    return asked is None or call.env.clock() + timedelta(seconds=asked) > call.principal.expires_at
+    return authorizations.update_outlives(call.env, call.principal, call.params["id"], call.body["expires_in"])
 
 
-def makes_an_api_key(call: Call) -> bool:
-    """Whether this makes the API key, which has no end: that takes the second factor."""
-    return call.params["id"] == authorizations.API_KEY_ID and not call.dry_run
+def hands_out_more(call: Call) -> bool:
+    """Whether a rotation hands out what could go on when the credential that asks is over: the same."""
+    return not call.dry_run and authorizations.rotation_outlives(call.env, call.principal, call.params["id"])
 
 
 def _no_client(call: Call) -> None:

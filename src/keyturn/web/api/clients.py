@@ -65,6 +65,11 @@ def rotate(call: Call) -> Answer:
     return Answer(render(made.client, made.secret))
 
 
+def acts(call: Call) -> bool:
+    """Whether the removal is meant, and no preview of it. It ends what others gave, and cannot be taken back."""
+    return not call.dry_run
+
+
 def remove(call: Call) -> Answer:
     """DELETE one; answers what it was, or with ``?dry_run=true`` what would end with it."""
     if call.dry_run:

@@ -24,10 +24,7 @@ def close(call: Call) -> Answer:
         return _preview(call)
     closed = closing.close_by_password(call.env, call.by, call.principal, call.body.get("password"))
     body = render.account(closed.account)
-    body["ended"] = [
-        {"id": e.grant.id, "kind": e.grant.kind.value, "description": e.grant.description, "reason": e.reason}
-        for e in closed.endings
-    ]
+    body["ended"] = render.ended(closed.endings)
     return Answer(body)
 
 

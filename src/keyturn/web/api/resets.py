@@ -36,7 +36,8 @@ def link(face: Face, secret: str) -> str:
 def finalize(face: Face) -> Callable[[Call], Answer]:
     """POST .../actions/finalize ``{"password", "password_confirmation"}``.
 
-    When the reset ended the API key, the answer has the new one under ``api_key``: this once, and nowhere later.
+    No credential is in the answer: the link proves the mail alone, and a second factor is asked for afterwards. Where
+    the API key ended, ``message`` says how its owner makes a new one.
     """
 
     def run(call: Call) -> Answer:
@@ -49,13 +50,9 @@ def finalize(face: Face) -> Callable[[Call], Answer]:
         answer = {
             "created_at": iso(account.updated_at),
             "user": {"email": account.email, "id": account.id},
-            "ended": [
-                {"id": e.grant.id, "kind": e.grant.kind.value, "description": e.grant.description, "reason": e.reason}
-                for e in changed.endings
-            ],
+            "ended": render.ended(changed.endings),
         }
-        if changed.api_key:
-            answer["api_key"] = render.Render(call.env, account).authorization(changed.api_key)
-        return Answer(answer)
+        lost = resets.ended_key(changed.endings)
+        return Answer(answer | ({"message": lost} if lost else {}))
 
     return run

@@ -9,6 +9,7 @@ from keyturn.actions import resets
 from keyturn.actions.env import Invalid, Throttled
 from keyturn.core import lifecycle, policy
 from keyturn.core.policy import Event, Kind
+from keyturn.web import words
 from keyturn.web.api.resets import ASK, link
 from keyturn.web.pages import shown
 from keyturn.web.pages.visit import drop_cookie, message
@@ -75,7 +76,7 @@ def _shown(ending: Ending, found: Credential) -> dict[str, Any]:
     return {
         "name": name,
         "browser": grant.kind is Kind.WEB,
-        "replaced": ending.replaced,
+        "key": grant.kind is Kind.API_KEY,
         "facts": seen if noun.lower() == name.lower() else f"{noun}, {seen}",
     }
 
@@ -89,18 +90,16 @@ def choose(visit: Visit) -> Response:
             password=form.get("password", ""), confirmation=form.get("password_confirmation", ""), instance=visit.face.instance,
         )  # fmt: skip
     except Invalid as wrong:
-        sentence = str(wrong)
-        return _choose_form(
-            visit, status=422, error=f"{sentence[0].upper()}{sentence[1:]}.".replace("..", "."), field=wrong.field
-        )
+        return _choose_form(visit, status=422, error=words.sentence(str(wrong)), field=wrong.field)
     ended = len(changed.endings)
     said = [
         "Sign in with it now, and with your second factor." if changed.account.mfa_since else "Sign in with it now."
     ]
     if ended:
         said.insert(0, f"{ended} credential{'s' if ended > 1 else ''} ended with the old one.")
-    if changed.api_key:
-        said.append("Your API key was replaced; get a new one with: keyturn authorizations:rotate '~'")
+    lost = resets.ended_key(changed.endings)
+    if lost:
+        said.append(lost)
     signed_out = replace(visit, account=None)  # if the browser had a session, it ended as well
     response = message(signed_out, 200, "Your password is changed", said, tone="ok", action=("/sign-in", "Sign in"))
     drop_cookie(visit.face, response, "session")

@@ -18,7 +18,7 @@ from keyturn.actions import factors
 from keyturn.actions.authenticate import web_session
 from keyturn.actions.env import Invalid, NotFound, Refused, Throttled
 from keyturn.core import recovery
-from keyturn.web import qr
+from keyturn.web import qr, words
 from keyturn.web.pages import agents, confirm, sign_in
 from keyturn.web.pages.visit import SET_UP, local_path, message, see_other, set_cookie
 
@@ -277,5 +277,5 @@ def turn_off(visit: Visit) -> Response:
     except Throttled as problem:
         return _off(visit, status=429, error=f"Too many wrong passwords. Try again in {sign_in.wait(problem)}.")
     except (Invalid, Refused) as wrong:
-        return _off(visit, status=422, error=str(wrong))
+        return _off(visit, status=422, error=words.sentence(str(wrong)))
     return visit.done(SET_UP, "Two-factor sign-in is off: your password alone signs you in.", "warn")
