@@ -59,6 +59,8 @@ def ask(
 
 
 def _back(visit: Visit) -> str:
+    if not visit.path.startswith(("/settings/", "/admin/")):  # a question from elsewhere: back to it
+        return local_path(visit.path + (f"?{visit.query}" if visit.query else ""))
     above = visit.path.rsplit("/", 1)[0]
     # /settings and /admin are no pages: what lies right under them is
     return local_path(above if above.count("/") > 1 else visit.path)
