@@ -205,6 +205,20 @@ def test_wrong_proofs_are_slowed_down(site: Site) -> None:
     assert fields(slow.text, APP)[0]["carry:name"] == "my phone"
 
 
+def test_a_remembered_browser_is_no_proof_of_the_second_factor(site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = site.browser()
+    browser.sign_in()
+    browser.submit(browser.page("/sign-in/second"), "/sign-in/second", code=holder.fresh_code(), remember="1")
+    browser.submit(browser.page(HERE), "/sign-out")
+    site.clock.advance(days=2)
+    assert browser.sign_in(start="/sign-in").header("location") == "/"  # signed in by the password alone
+    asked = browser.submit(browser.page(APP), APP, name="a thief's")
+    assert "Confirm it is you" in asked.text
+    assert "Scan this" not in asked.text
+    assert "Scan this" in browser.submit(asked, APP, code=holder.fresh_code()).text
+
+
 # What lasts longer than the session that lets it in: a command line's login, an OAuth client.
 
 

@@ -92,7 +92,7 @@ def enter(env: Env, by: By, email: str, password: str, *, next_path: str = "/", 
         current = still_the_same(tx.account(account.id, lock=True), account)
         if device and _is_remembered(env, tx, current, device):
             complete(env, tx, by, current, "remembered device")
-            return Entered(current, _session(env, tx, by, current))
+            return Entered(current, _session(env, tx, by, current, proven=False))
         return Entered(current, second_step=second_step.begin(env, tx, current, next_path))
 
 
@@ -116,11 +116,14 @@ def session_for(env: Env, by: By, account: Account, *, restricted: bool = False)
         return _session(env, tx, by, current, restricted=restricted)
 
 
-def _session(env: Env, tx: Tx, by: By, account: Account, *, restricted: bool = False) -> Credential:
+def _session(
+    env: Env, tx: Tx, by: By, account: Account, *, restricted: bool = False, proven: bool = True
+) -> Credential:
+    """``proven``: wholly, so that what is sensitive is not asked for at once; a remembered browser is only half of it."""
     enrol = restricted or (account.mfa_since is None and must_have_second_factor(env, account))
     return grants.mint(
         env, tx, by, account, Kind.WEB, scopes=(ENROL if enrol else "global",), description="Browser session",
-        proven_at=env.clock(),
+        proven_at=env.clock() if proven else None,
     )  # fmt: skip
 
 
