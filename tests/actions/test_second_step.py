@@ -216,6 +216,23 @@ def test_and_so_it_does_between_the_code_and_the_session(meanwhile: Callable[[Ho
         sign_in.by_second_step(world.env, BY, passed)
 
 
+def test_a_password_that_was_right_before_two_factor_sign_in_was_turned_on_gives_no_session(world: World) -> None:
+    holder = without(world)
+    proven = sign_in.check_password(world.env, BY, EMAIL, PASSWORD)
+    add_app(holder)  # it came first to the lock
+    with pytest.raises(Refused, match="turned on meanwhile"):
+        sign_in.session_for(world.env, BY, proven)
+
+
+def test_a_factor_proven_before_all_were_taken_off_and_others_set_up_gives_no_session(world: World) -> None:
+    holder = with_app(world)
+    passed = give(holder, begin(holder), holder.code())
+    admin_resets(holder)
+    add_app(holder)
+    with pytest.raises(Refused, match="turned on meanwhile"):
+        sign_in.by_second_step(world.env, BY, passed)
+
+
 def test_a_pending_sign_in_is_used_up_by_its_success(world: World) -> None:
     holder = with_app(world)
     pending = begin(holder)

@@ -135,7 +135,7 @@ def must_have_second_factor(env: Env, account: Account) -> bool:
 
 def still_the_same(current: Account | None, proven: Account) -> Account:
     """``current`` when nothing ended its proof meanwhile: a sign-in begun with an old password must not finish after
-    the change.
+    the change, nor one without a second factor after that was turned on.
 
     Raises Refused otherwise.
     """
@@ -143,6 +143,10 @@ def still_the_same(current: Account | None, proven: Account) -> Account:
         raise Refused(decide.unproven("wrong_password"))
     if current.suspended_at is not None:
         raise Refused(decide.suspended(current.suspended_at))
+    if current.mfa_since is not None and current.mfa_since != proven.mfa_since:
+        raise Refused(
+            decide.forbidden("two_factor", "Two-factor sign-in was turned on meanwhile. Sign in again."), forbidden=True
+        )
     return current
 
 

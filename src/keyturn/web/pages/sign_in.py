@@ -77,7 +77,7 @@ def submit(visit: Visit) -> Response:
         reason = problem.deny.reason
         sentence = (
             problem.deny.message
-            if reason == "owner_suspended"
+            if reason in ("owner_suspended", "two_factor")
             else "That e-mail address and password do not belong together."
         )
         return form(visit, next_path, status=401, error=sentence, email=email, field="password")
