@@ -219,6 +219,20 @@ def test_a_remembered_browser_is_no_proof_of_the_second_factor(site: Site) -> No
     assert "Scan this" in browser.submit(asked, APP, code=holder.fresh_code()).text
 
 
+def test_a_session_that_the_password_let_in_is_no_proof_once_there_is_a_second_factor(site: Site) -> None:
+    holder = factors.without(site)
+    thief = site.browser("192.0.2.66")
+    thief.sign_in()  # knows the password
+    begun = thief.submit(thief.page(APP), APP, name="a thief's")
+    assert "Scan this" in begun.text
+    site.clock.advance(minutes=1)
+    factors.add_app(holder)
+    for page, values in ((thief.page(APP), {"name": "another"}), (begun, {"code": "123456"})):
+        assert "Confirm it is you" in thief.submit(page, APP, **values).text
+    asked = thief.submit(thief.page(APP), APP)
+    assert "Scan this" in thief.submit(asked, APP, code=holder.fresh_code()).text  # the owner's
+
+
 # What lasts longer than the session that lets it in: a command line's login, an OAuth client.
 
 

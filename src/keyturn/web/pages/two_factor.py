@@ -14,10 +14,11 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 from starlette.responses import Response
 
-from keyturn.actions import factors
+from keyturn.actions import factors, preview
 from keyturn.actions.authenticate import web_session
 from keyturn.actions.env import Invalid, NotFound, Refused, Throttled
 from keyturn.core import recovery
+from keyturn.core.policy import Event
 from keyturn.web import qr
 from keyturn.web.pages import agents, confirm, sign_in
 from keyturn.web.pages.visit import SET_UP, local_path, message, see_other, set_cookie
@@ -165,6 +166,7 @@ def _added(visit: Visit, added: Added) -> Response:
 def _codes(visit: Visit, codes: list[str], first: str = "") -> Response:
     return visit.render(
         "two_factor_codes.html", title="Your recovery codes", here=SET_UP, codes=codes, first=first, next=_next(visit),
+        others=len(preview.preview(visit.env, visit.by, Event.LOGOUT_OTHERS).ends) if first else 0,
         download=DOWNLOAD, after=_next(visit) if _next(visit) != "/" else SET_UP,
     )  # fmt: skip
 
