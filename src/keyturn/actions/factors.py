@@ -335,6 +335,7 @@ def clear(env: Env, tx: Tx, account: Account) -> None:
         tx.remove_factor(factor.id)
     tx.set_recovery_codes(account.id, [], env.clock())
     tx.remove_devices(account.id)
+    tx.clear_failures(second_step.code_keys(account.id))
     tx.change_account(account.id, mfa_since=None, updated_at=env.clock())
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import audit, grants, second_step, throttle
+from keyturn.actions import audit, grants, letters, second_step, throttle
 from keyturn.actions.env import Refused
 from keyturn.core import decide, policy, token
 from keyturn.core.policy import Event, Kind
@@ -40,7 +40,11 @@ def check_password(env: Env, by: By, email: str, password: str) -> Account:
     renewed = env.passwords.hash(password) if right and hashed and env.passwords.outdated(hashed) else None
     with env.store.writing() as tx:
         if account is None or hashed is None or not right:
-            throttle.failed(env, tx, email, by.address)
+            if throttle.failed(env, tx, email, by.address) and account is not None:
+                letters.mail(env, tx, account.email, "Somebody is guessing the password of your account", _GUESSED.format(
+                    email=account.email, where=env.post.public_url or "your Keyturn server", most=throttle.STRAIGHT,
+                    address=by.address or "an unknown address", when=decide.in_words(env.clock()),
+                ))  # fmt: skip
             about = account.id if account else None
             audit.record(env, tx, by, "sign_in", outcome="refused", account_id=about, reason="wrong_password")
         else:
@@ -168,3 +172,13 @@ def sign_out(env: Env, by: By) -> None:
     if by.principal is not None:
         with env.store.writing() as tx:
             grants.end(env, tx, by, Event.LOGOUT, by.principal.account_id, target=by.principal.grant_id)
+
+
+_GUESSED: Final = """\
+Hello,
+
+{most} wrong passwords in a row were given for the account {email} at {where}, the last one from {address}, on {when}.
+
+None of them was right, and nothing was opened. From now on your account takes its password only from places where you have
+signed in before. If you are kept out somewhere else, ask for a link to choose a new password: that lets you in everywhere.
+"""

@@ -73,7 +73,8 @@ def _proven(visit: Visit, run: Run) -> Response:
         secret = _judge(visit)
     except Throttled as problem:
         wait = lifecycle.in_words(max(1, round(problem.after.total_seconds())))
-        return ask(visit, original, posting=acts, status=429, error=f"Too many wrong tries. Try again in {wait}.")
+        error = str(problem) if problem.held else f"Too many wrong tries. Try again in {wait}."
+        return ask(visit, original, posting=acts, status=429, error=error)
     except (Refused, Invalid) as problem:
         sentence = str(problem)
         if isinstance(problem, Refused) and problem.deny.reason == "wrong_password":

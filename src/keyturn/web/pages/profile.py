@@ -70,7 +70,7 @@ def _change_email(visit: Visit, *, proven: bool) -> Response:
         field = "current_password" if "password" in wrong.field else "email"
         return _page(visit, status=422, error=sentence(wrong), field=field)
     except Throttled as problem:
-        error = f"{str(problem).partition('.')[0]}. Try again in {wait(problem)}."
+        error = str(problem) if problem.held else f"{str(problem).partition('.')[0]}. Try again in {wait(problem)}."
         return _page(visit, status=429, error=error, field="email")
     return visit.done(
         HERE, f"Your address is {changed.email} now: you sign in with it from now on. A link to confirm it is on its way there."

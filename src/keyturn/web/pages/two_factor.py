@@ -277,7 +277,7 @@ def turn_off(visit: Visit) -> Response:
     try:
         factors.turn_off(visit.env, visit.by, visit.me, current_password=visit.form.get("current_password"))
     except Throttled as problem:
-        return _off(visit, status=429, error=f"Too many wrong passwords. Try again in {sign_in.wait(problem)}.")
+        return _off(visit, status=429, error=sign_in.too_many(problem, "wrong passwords"))
     except (Invalid, Refused) as wrong:
         return _off(visit, status=422, error=str(wrong))
     return visit.done(SET_UP, "Two-factor sign-in is off: your password alone signs you in.", "warn")
