@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import mailed
 from tests.support.world import EMAIL, NEW_PASSWORD, PASSWORD
 
-from keyturn.actions import accounts, resets, sign_in
+from keyturn.actions import accounts, addresses, resets, sign_in
 from keyturn.actions.env import Gone, Invalid, NotFound, Refused, Throttled
 from keyturn.core.policy import Kind
 
@@ -179,7 +180,10 @@ def test_a_link_dies_when_the_password_or_the_address_changes_and_with_a_suspens
     accounts.change_password(world.env, by, principal, current_password=PASSWORD, new_password=NEW_PASSWORD)
     ask(world)
     before_address = link(world)
-    accounts.change_email(world.env, by, principal, current_password=NEW_PASSWORD, email="new@example.com")
+    accounts.change_email(
+        world.env, by, principal, current_password=NEW_PASSWORD, email="new@example.com", sender=mailed.SENDER
+    )
+    addresses.prove(world.env, by, mailed.secret(world, "new@example.com"))
     ask(world, "new@example.com")
     before_suspension = link(world)
     accounts.suspend(world.env, by, "new@example.com")

@@ -173,6 +173,7 @@ def suspend(env: Env, by: By, account_id: str) -> tuple[Account, list[Ending]]:
             audit.record(env, tx, by, "account.suspend", account_id=account.id)
             _mail(env, tx, account, "Your account was suspended", _SUSPENDED, admin)
         tx.use_resets(account.id, now)  # no link of before opens it after
+        tx.use_email_links(account.id, now)
         endings = grants.end(env, tx, by, Event.SUSPEND, account.id)
         return _again(tx, account), endings
 

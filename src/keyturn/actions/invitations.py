@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import accounts, acting, audit, letters, throttle
+from keyturn.actions import accounts, acting, addresses, audit, letters, throttle
 from keyturn.actions.env import Gone, Invalid, NotFound
 from keyturn.core import decide, lifecycle, policy, token
 from keyturn.store.interface import Invitation
@@ -88,8 +88,7 @@ def take_back(env: Env, by: By, principal: Principal, invitation_id: str) -> Non
 
 def may_join(rules: Policy, email: str) -> bool:
     """Whether the policy lets whoever reads the address's mail make an account by themselves."""
-    domain = email.rpartition("@")[2].casefold()
-    return rules.sign_up == "open" and (not rules.sign_up_domains or domain in rules.sign_up_domains)
+    return rules.sign_up == "open" and addresses.in_domains(rules, email)
 
 
 def ask_to_join(env: Env, by: By, email: object, sender: Sender, *, sign_in: str, reset: str) -> str:
@@ -102,8 +101,7 @@ def ask_to_join(env: Env, by: By, email: object, sender: Sender, *, sign_in: str
         raise NotFound("page")
     address = accounts.clean_email(email)
     if not may_join(env.policy, address):
-        domains = ", ".join(env.policy.sign_up_domains)
-        raise Invalid("email", f"accounts here are for addresses of {domains}")
+        raise Invalid("email", addresses.wrong_domain(env.policy))
     secret, now = token.make("invitation", env.random_bytes), env.clock()
     keys = {f"join:{throttle.who(address)}": EMAIL, f"join-place:{throttle.place_of(by.address)}": PLACE}
     with env.store.writing() as tx:

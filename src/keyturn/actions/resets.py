@@ -159,6 +159,7 @@ def finalize(
     with env.store.writing() as tx:
         current = _living(env, tx, secret, lock=True)  # again, now that nobody else can use it
         tx.use_resets(current.id, now)
+        tx.use_email_links(current.id, now)  # another address that was asked for with the old password
         tx.change_account(
             current.id, password_hash=hashed, credential_version=current.credential_version + 1, updated_at=now
         )

@@ -54,6 +54,11 @@ class LinkRows(Rows):
         row = self._one(sa.select(*_LINK).where(t.email_links.c.digest == digest))
         return row and EmailLink(*row)
 
+    def email_links(self, account_id: str, alive_at: datetime) -> list[EmailLink]:
+        table = t.email_links.c
+        these = sa.and_(table.account_id == account_id, table.used_at.is_(None), table.expires_at > alive_at)
+        return [EmailLink(*row) for row in self._c.execute(sa.select(*_LINK).where(these))]
+
     def use_email_links(self, account_id: str, at: datetime) -> None:
         """All of the account are used up."""
         these = sa.and_(t.email_links.c.account_id == account_id, t.email_links.c.used_at.is_(None))
