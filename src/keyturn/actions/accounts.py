@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from keyturn.actions import acting, addresses, audit, grants, letters, sign_in
 from keyturn.actions import prove as proofs
 from keyturn.actions.env import Gone, Invalid, NotFound, Refused
+from keyturn.core import address as mailbox
 from keyturn.core import decide, password, policy, token
 from keyturn.core.credential import Account
 from keyturn.core.policy import Event, Kind
@@ -23,19 +23,17 @@ if TYPE_CHECKING:
     from keyturn.core.lifecycle import Ending
     from keyturn.store.interface import Tx
 
-EMAIL_LONGEST = 254  # RFC 5321 4.5.3.1.3, less the brackets
-# One @, no white space or control characters, a dot-separated domain. What mail servers really take only a mail can
-# tell. No colon or quote: Basic authentication and netrc carry the address.
-_EMAIL = re.compile(
-    r"[^@\s\x00-\x1f\x7f:\"'\\<>(),;]{1,64}@[^@\s\x00-\x1f\x7f:\"'\\<>(),;.]+(\.[^@\s\x00-\x1f\x7f:\"'\\<>(),;.]+)*"
-)
+EMAIL_LONGEST = mailbox.LONGEST
 
 
 def clean_email(email: object) -> str:
-    """The address to store. Raises Invalid when it is none."""
-    if not isinstance(email, str) or len(email) > EMAIL_LONGEST or not _EMAIL.fullmatch(email.strip()):
+    """The address to store. Raises Invalid when it is none, or one that could be taken for another (core/address.py)."""
+    if not isinstance(email, str):
         raise Invalid("email", "that is not an e-mail address")
-    return email.strip()
+    try:
+        return mailbox.clean(email)
+    except ValueError as wrong:
+        raise Invalid("email", str(wrong)) from None
 
 
 def clean_name(name: object) -> str | None:

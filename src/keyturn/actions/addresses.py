@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from keyturn.actions import acting, audit, letters, throttle
 from keyturn.actions.env import Gone, Invalid
+from keyturn.core import address as mailbox
 from keyturn.core import decide, lifecycle, policy, token
 from keyturn.store.interface import EmailLink
 
@@ -54,7 +55,7 @@ class Opened:
 
 def in_domains(rules: Policy, email: str) -> bool:
     """Whether the policy takes addresses of that domain."""
-    return not rules.sign_up_domains or email.rpartition("@")[2].casefold() in rules.sign_up_domains
+    return not rules.sign_up_domains or mailbox.domain_of(email) in rules.sign_up_domains
 
 
 def wrong_domain(rules: Policy) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from keyturn.actions import acting, audit, letters, throttle
 from keyturn.actions.env import Invalid, NotFound, Refused, Throttled
+from keyturn.core import address as mailbox
 from keyturn.core import apps, decide
 from keyturn.core.credential import App, Collaborator
 from keyturn.store.interface import Taken
@@ -219,7 +220,7 @@ def member(env: Env, principal: Principal, identity: str, who: str) -> tuple[App
 
 def _named(found: list[Member], who: str) -> Member:
     for each in found:
-        if who in (each.id, each.account.id) or who.strip().casefold() == each.account.email.casefold():
+        if who in (each.id, each.account.id) or mailbox.key(who) == mailbox.key(each.account.email):
             return each
     raise NotFound("collaborator")
 

@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from keyturn.actions.env import Throttled
+from keyturn.core import address as mailbox
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -136,7 +137,7 @@ def right_password(tx: Tx, email: str, address: str) -> None:
 
 def who(email: str) -> str:
     """The e-mail in a key: hashed, and the same in whatever case."""
-    return hashlib.sha256(email.strip().casefold().encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return hashlib.sha256(mailbox.key(email).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def asked(env: Env, tx: Tx, rules: dict[str, Rule], sentence: str) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from keyturn.core.address import key as email_key
 from keyturn.store import tables as t
 from keyturn.store.interface import EmailLink, Invitation
-from keyturn.store.rows.accounts import email_key
 from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
