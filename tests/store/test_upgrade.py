@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
+from keyturn.core import policy
 from keyturn.store import migrate, sql
 
 if TYPE_CHECKING:
@@ -96,3 +97,24 @@ def test_addresses_that_only_case_folding_made_one_are_two_and_none_is_lost_wher
         assert tx.count_accounts() == len(accounts)
     store.close()
     engine.dispose()
+
+
+def test_links_that_were_asked_for_are_told_from_an_operator_s_invitations_by_their_life(tmp_path: Path) -> None:
+    engine = sql.engine_for(f"sqlite:///{tmp_path / 'old.db'}")
+    at_revision(engine, "0005")
+    add = sa.text(
+        "INSERT INTO invitations (digest, id, email, email_key, admin, created_at, expires_at)"
+        " VALUES (:digest, :id, 'ada@example.com', 'ada@example.com', 0, 0, :seconds * 1000000)"
+    )
+    with engine.connect() as connection, connection.execution_options(writes=True).begin():
+        for number, seconds in enumerate((policy.SIGN_UP_LINK, policy.INVITATION)):
+            connection.execute(add, {"digest": bytes([number]) * 32, "id": str(number), "seconds": seconds})
+    migrate.migrate(engine)
+    store = sql.SqlStore(engine)
+    with store.reading() as tx:
+        asked, operator_s = (tx.invitation(bytes([number]) * 32) for number in (0, 1))
+    store.close()
+    engine.dispose()
+    assert asked is not None
+    assert operator_s is not None
+    assert (asked.asked, operator_s.asked) == (True, False)

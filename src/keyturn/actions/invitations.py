@@ -111,7 +111,9 @@ def ask_to_join(env: Env, by: By, email: object, sender: Sender, *, sign_in: str
         known = tx.account_by_email(address)
         ends = now + timedelta(seconds=policy.SIGN_UP_LINK)
         # the same rows for both; earlier links stay good: an administrator's invitation is no stranger's to end
-        made = Invitation(env.new_id(), address, None, False, None, now, ends, used_at=now if known else None)
+        made = Invitation(
+            env.new_id(), address, None, False, None, now, ends, used_at=now if known else None, asked=True
+        )
         tx.add_invitation(made, token.digest(secret))
         audit.record(
             env, tx, by, "sign_up.ask", outcome="ignored" if known else "ok", account_id=known.id if known else None,
@@ -140,6 +142,8 @@ def _living(env: Env, tx: Tx, secret: str) -> Invitation:
         host = tx.account(found.invited_by)
         if host is None or not host.admin or host.suspended_at is not None or host.closed_at is not None:
             raise Gone("Whoever sent this invitation is no administrator any more. Ask for another one.")
+    if found.asked and not may_join(env.policy, found.email):
+        raise Gone("Accounts are not made this way any more. Ask an administrator for an invitation.")
     if tx.account_by_email(found.email) is not None:
         raise Gone("There is an account with this address by now. Sign in with it, or choose a new password.")
     return found

@@ -198,7 +198,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A link that makes an account: sent by an administrator, or asked for by whoever signs up (``invited_by`` None)."""
+    """A link that makes an account: sent by an administrator or an operator (``invited_by`` None), or asked for."""
 
     id: str
     email: str
@@ -208,6 +208,8 @@ class Invitation:
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None = None
+    asked: bool = False
+    """By whoever signs up, so it is good only while the policy lets them."""
 
 
 @dataclass(frozen=True, slots=True)
