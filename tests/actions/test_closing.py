@@ -128,7 +128,8 @@ def test_what_was_under_way_comes_to_nothing(world: World) -> None:
         ),
         lambda: addresses.prove(world.env, world.by(), proof),
         lambda: accounts.change_email(
-            world.env, world.by(session), world.principal(session), email="x@example.com", current_password=PASSWORD
+            world.env, world.by(session), world.principal(session), email="x@example.com", current_password=PASSWORD,
+            sender=SENDER,
         ),
     ):  # fmt: skip
         with pytest.raises((Gone, Refused, Invalid)):

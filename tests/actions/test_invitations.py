@@ -256,6 +256,27 @@ def test_a_link_of_sign_up_lives_for_a_day_and_makes_no_administrator(world: Wor
         join(world, link)
 
 
+def test_a_link_that_was_asked_for_is_good_only_while_the_policy_lets_whoever_asked_join(
+    world: World, boss: Credential
+) -> None:
+    with_rules(world, sign_up="open")
+    ask(world, "new@example.com")
+    asked = secret(world, "new@example.com")
+    with_rules(world, sign_up="open", sign_up_domains=("corp.example",))
+    with pytest.raises(Gone, match="not made this way any more"):
+        join(world, asked)
+    with_rules(world, sign_up="invitation", sign_up_domains=())
+    for act in (lambda: invitations.opened(world.env, asked), lambda: join(world, asked)):
+        with pytest.raises(Gone, match="not made this way any more"):
+            act()
+    # those of an operator and of an administrator are theirs to give
+    operator_s = invitations.invite(world.env, By(), None, email="one@example.com", sender=SENDER).secret
+    for link in (operator_s, invite(world, boss, "two@example.com")):
+        assert join(world, link).verified_at is not None
+    with_rules(world, sign_up="open")
+    assert join(world, asked).email == "new@example.com"
+
+
 @pytest.mark.parametrize(
     ("email", "taken"),
     [
@@ -271,7 +292,7 @@ def test_a_link_of_sign_up_lives_for_a_day_and_makes_no_administrator(world: Wor
 def test_only_the_named_domains_may_join_and_others_are_told_which(email: str, *, taken: bool, world: World) -> None:
     with_rules(world, sign_up="open", sign_up_domains=("example.com", "example.org"))
     if taken:
-        assert ask(world, email) == email
+        assert ask(world, email) == email.lower()
     else:
         with pytest.raises(Invalid, match=r"example\.com, example\.org"):
             ask(world, email)

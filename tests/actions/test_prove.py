@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.factors import HERE, ORIGIN, Holder, with_app, with_passkey, without
+from tests.support.factors import HERE, ORIGIN, Holder, add_app, seed_of_key, with_app, with_passkey, without
 from tests.support.world import EMAIL, NEW_PASSWORD, PASSWORD, World
 
-from keyturn.actions import accounts, prove, second_step
+from keyturn.actions import accounts, authorizations, factors, prove, second_step
 from keyturn.actions.authenticate import web_session
-from keyturn.actions.env import By, Refused, Throttled
-from keyturn.core import policy
+from keyturn.actions.env import By, NotFound, Refused, Throttled
+from keyturn.core import policy, totp
 from keyturn.core.policy import Kind
 
 
@@ -58,6 +58,50 @@ def test_with_a_second_factor_the_password_is_no_proof(world: World) -> None:
     with pytest.raises(Refused, match="second factor"):
         prove.by_password(world.env, world.by(session), world.principal(session), PASSWORD)
     assert web_session(world.env, session.secret or "") is not None
+
+
+def test_a_login_that_the_password_let_in_takes_the_code_once_there_is_a_second_factor(world: World) -> None:
+    holder = without(world)
+    made, _ = authorizations.create_by_password(
+        world.env, By(), EMAIL, PASSWORD, description="Heroku CLI login from a laptop", expires_in=None, scopes=None
+    )
+    world.clock.advance(minutes=1)
+    add_app(holder)
+    by, principal = world.by(made), world.principal(made)
+    with pytest.raises(Refused):
+        prove.require(world.env, by, principal, None)
+    prove.require(world.env, by, principal, holder.fresh_code())
+    prove.require(world.env, by, principal, None)
+
+
+def test_what_the_password_alone_began_turns_into_no_factor_once_there_is_a_second_factor(world: World) -> None:
+    holder = without(world)
+    session = holder.session()
+    login = world.mint(holder.account)
+    begun = factors.begin_codes(world.env, world.by(login), world.principal(login), name="a thief's")
+    seed = seed_of_key(begun.key)
+    with world.store.writing() as tx:
+        tx.change_grant(session.grant.id, proven_at=world.clock(), scopes="enrol")
+    world.clock.advance(minutes=1)
+    add_app(holder)
+    with pytest.raises(NotFound):
+        factors.confirm_codes(
+            world.env,
+            world.by(login),
+            world.principal(login),
+            begun.factor.id,
+            totp.code(seed, totp.step_at(world.clock())),
+        )
+    # nor does a session to set up a factor with become a whole one by it
+    by, principal = world.by(session), world.principal(session)
+    begun = factors.begin_codes(world.env, by, principal)
+    code = totp.code(seed_of_key(begun.key), totp.step_at(world.clock()))
+    with pytest.raises(Refused):
+        factors.confirm_codes(world.env, by, principal, begun.factor.id, code)
+    with world.store.reading() as tx:
+        grant = tx.grant(session.grant.id)
+    assert grant is not None
+    assert grant.scopes == ("enrol",)
 
 
 def test_the_password_of_another_account_is_no_proof(world: World) -> None:

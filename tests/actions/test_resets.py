@@ -9,9 +9,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import mailed
 from tests.support.world import EMAIL, NEW_PASSWORD, PASSWORD
 
-from keyturn.actions import accounts, resets, sign_in
+from keyturn.actions import accounts, addresses, resets, sign_in
 from keyturn.actions.env import Gone, Invalid, NotFound, Refused, Throttled
 from keyturn.core.policy import Kind
 
@@ -30,7 +31,7 @@ def ask(world: World, email: object = EMAIL, address: str = "203.0.113.9") -> st
 
 def mails(world: World) -> list[Outgoing]:
     with world.store.reading() as tx:
-        return [item for item in tx.outgoing() if item.channel == "mail"]
+        return [item for item in tx.outgoing() if item.channel == "mail" and item.next_at is not None]
 
 
 def link(world: World) -> str:
@@ -116,6 +117,31 @@ def test_unknown_and_suspended_addresses_get_the_same_answer_and_no_mail(world: 
     assert len(mails(world)) == before + 1
 
 
+def test_as_much_is_written_for_an_address_that_nobody_has(world: World) -> None:
+    world.account()
+    grown = []
+    for number, email in enumerate((EMAIL, "nobody@example.com", "grace@example.com")):
+        if number == 2:
+            world.account(email)
+            accounts.suspend(world.env, world.by(), email)
+        before = rows(world)
+        ask(world, email, f"203.0.113.{number}")
+        grown.append(sum(rows(world).values()) - sum(before.values()))
+        with world.store.reading() as tx:
+            newest = tx.outgoing()[0]
+        assert newest.recipient == email
+        assert (newest.next_at is None) == (email != EMAIL)
+        world.clock.advance(seconds=1)
+    assert grown[0] == grown[1] == grown[2]
+
+
+def rows(world: World) -> dict[str, int]:
+    """How many rows each table has."""
+    with closing(sqlite3.connect(world.path)) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
+
+
 @pytest.mark.parametrize("email", [None, 5, "", "nonsense", "a@b\r\nBcc: c@d", ["a@b"]])
 def test_what_is_no_address_is_refused(email: object, world: World) -> None:
     with pytest.raises(Invalid) as refused:
@@ -182,7 +208,10 @@ def test_a_link_dies_when_the_password_or_the_address_changes_and_with_a_suspens
     accounts.change_password(world.env, by, principal, current_password=PASSWORD, new_password=NEW_PASSWORD)
     ask(world)
     before_address = link(world)
-    accounts.change_email(world.env, by, principal, current_password=NEW_PASSWORD, email="new@example.com")
+    accounts.change_email(
+        world.env, by, principal, current_password=NEW_PASSWORD, email="new@example.com", sender=mailed.SENDER
+    )
+    addresses.prove(world.env, by, mailed.secret(world, "new@example.com"))
     ask(world, "new@example.com")
     before_suspension = link(world)
     accounts.suspend(world.env, by, "new@example.com")

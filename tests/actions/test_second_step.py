@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.factors import Holder, add_app, letters, with_app, with_passkey, without
+from tests.support.factors import Holder, add_app, add_passkey, letters, with_app, with_passkey, without
 from tests.support.second import BY, begin, by_passkey, race, suspend
 from tests.support.world import EMAIL, NEW_PASSWORD, PASSWORD, World
 
-from keyturn.actions import accounts, factors, second_step, sign_in
+from keyturn.actions import accounts, factors, second_step, sign_in, throttle
 from keyturn.actions.authenticate import web_session
 from keyturn.actions.env import By, Env, Gone, Invalid, NotFound, Refused, Throttled
 from keyturn.core import policy, recovery
@@ -216,6 +216,61 @@ def test_and_so_it_does_between_the_code_and_the_session(meanwhile: Callable[[Ho
         sign_in.by_second_step(world.env, BY, passed)
 
 
+def test_a_password_that_was_right_before_two_factor_sign_in_was_turned_on_gives_no_session(world: World) -> None:
+    holder = without(world)
+    proven = sign_in.check_password(world.env, BY, EMAIL, PASSWORD)
+    add_app(holder)  # it came first to the lock
+    with pytest.raises(Refused, match="turned on meanwhile"):
+        sign_in.session_for(world.env, BY, proven)
+
+
+def test_a_factor_proven_before_all_were_taken_off_and_others_set_up_gives_no_session(world: World) -> None:
+    holder = with_app(world)
+    passed = give(holder, begin(holder), holder.code())
+    admin_resets(holder)
+    add_app(holder)
+    with pytest.raises(Refused, match="turned on meanwhile"):
+        sign_in.by_second_step(world.env, BY, passed)
+
+
+def hundred_wrong_codes(holder: Holder) -> None:
+    """So patient that no wait stands in the way, and that a day's forgetting comes between."""
+    for number in range(throttle.STRAIGHT):
+        holder.world.clock.advance(hours=25 if number % 9 == 0 else 0, minutes=15)
+        with pytest.raises(Refused, match="wrong, or was used already"):
+            give(holder, begin(holder), holder.wrong_code())
+    holder.world.clock.advance(days=2)
+
+
+def test_after_a_hundred_wrong_codes_in_a_row_the_right_one_is_refused_until_a_recovery_code_proves_the_owner(
+    world: World,
+) -> None:
+    holder = with_app(world)
+    hundred_wrong_codes(holder)
+    assert letters(world).count((EMAIL, "Codes of your app are not taken any more")) == 1
+    for _ in range(2):
+        with pytest.raises(Refused, match="not taken any more until"):
+            give(holder, begin(holder), holder.fresh_code())
+    assert give(holder, begin(holder), holder.recovery[0]).way == "recovery code"
+    assert give(holder, begin(holder), holder.fresh_code()).way == "code"
+
+
+def test_after_a_hundred_wrong_codes_a_passkey_proves_the_owner_too(world: World) -> None:
+    holder = with_app(world)
+    add_passkey(holder)
+    hundred_wrong_codes(holder)
+    assert by_passkey(holder, begin(holder)).way == "passkey"
+    assert give(holder, begin(holder), holder.fresh_code()).way == "code"
+
+
+def test_after_a_hundred_wrong_codes_an_administrator_s_reset_begins_anew(world: World) -> None:
+    holder = with_app(world)
+    hundred_wrong_codes(holder)
+    admin_resets(holder)
+    add_app(holder)
+    assert give(holder, begin(holder), holder.fresh_code()).way == "code"
+
+
 def test_a_pending_sign_in_is_used_up_by_its_success(world: World) -> None:
     holder = with_app(world)
     pending = begin(holder)
@@ -276,13 +331,14 @@ def test_the_owner_is_never_locked_out_for_good(world: World) -> None:
     assert fail(holder, 10) == [Refused] * 10
 
 
-def test_whoever_has_the_password_gets_a_hundred_guesses_a_day_of_a_million_codes(world: World) -> None:
+def test_whoever_has_the_password_gets_a_hundred_guesses_of_a_million_codes(world: World) -> None:
     holder = with_app(world)
-    guesses = 0
-    for _ in range(24 * 12):
-        guesses += fail(holder, 1).count(Refused)
+    for _ in range(24 * 14):
+        fail(holder, 1)
         world.clock.advance(minutes=5)
-    assert 90 < guesses < 115
+    with world.store.reading() as tx:
+        (counted,) = tx.failures(second_step.code_keys(holder.account.id)[1:]).values()
+    assert counted.count == throttle.STRAIGHT
 
 
 def test_failures_of_the_day_before_are_forgotten(world: World) -> None:

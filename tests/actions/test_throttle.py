@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.support.world import EMAIL, HOME, PASSWORD, World
+from tests.support import mailed
+from tests.support.mailed import SENDER
+from tests.support.world import EMAIL, HOME, NEW_PASSWORD, PASSWORD, World
 
-from keyturn.actions import sign_in, throttle
+from keyturn.actions import resets, sign_in, throttle
 from keyturn.actions.env import Refused, Throttled
 
 STRANGER = "192.0.2.66"
@@ -110,10 +112,57 @@ def test_the_owner_gets_in_from_home_however_long_the_attack_goes_on(world: Worl
 
 def test_an_attack_is_over_for_new_places_five_minutes_after_its_last_try(world: World) -> None:
     world.account()
-    for number in range(200):
+    for number in range(throttle.STRAIGHT - 1):
         attempt(world, address=f"198.51.100.{number}")
         world.clock.advance(minutes=5)
     assert attempt(world, PASSWORD, address="203.0.113.200") == "ok"
+
+
+def straight_failures(world: World, email: str = EMAIL, count: int = throttle.STRAIGHT) -> None:
+    """So patient that no wait stands in the way, and that a day's forgetting comes between."""
+    for number in range(count):
+        assert attempt(world, email=email, address=f"198.51.100.{number}") == "wrong_password"
+        world.clock.advance(hours=13 if number % 2 else 0, minutes=15)
+    world.clock.advance(days=2)
+
+
+@pytest.mark.parametrize("email", [EMAIL, "nobody@example.com"])
+def test_after_a_hundred_straight_failures_a_new_place_is_kept_out_however_patient_it_is(
+    email: str, world: World
+) -> None:
+    world.account()
+    straight_failures(world, email)
+    for _ in range(3):
+        with pytest.raises(Throttled) as kept_out:
+            sign_in.check_password(world.env, world.by(address=STRANGER), email, PASSWORD)
+        assert kept_out.value.held
+        world.clock.advance(days=30)
+
+
+def test_the_places_that_an_account_knows_go_on_and_a_success_clears_the_count(world: World) -> None:
+    world.account()
+    assert attempt(world, PASSWORD, address=HOME) == "ok"
+    straight_failures(world)
+    assert attempt(world, PASSWORD, address=HOME) == "ok"
+    assert attempt(world, PASSWORD) == "ok"
+
+
+def test_a_password_chosen_by_a_reset_link_lets_its_owner_in_everywhere_again(world: World) -> None:
+    world.account()
+    straight_failures(world)
+    resets.ask(world.env, world.by(), EMAIL, SENDER.link)
+    resets.finalize(world.env, world.by(), mailed.secret(world), password=NEW_PASSWORD, confirmation=NEW_PASSWORD)
+    assert attempt(world, NEW_PASSWORD) == "ok"
+
+
+def test_the_owner_is_told_of_a_hundred_guesses_once_and_nobody_is_where_there_is_no_account(world: World) -> None:
+    world.account()
+    assert attempt(world, PASSWORD, address=HOME) == "ok"
+    straight_failures(world)
+    assert attempt(world, address=HOME) == "wrong_password"
+    straight_failures(world, "nobody@example.com")
+    (told,) = mailed.mails(world)
+    assert (told.recipient, told.subject) == (EMAIL, "Somebody is guessing the password of your account")
 
 
 def test_an_unknown_email_under_attack_waits_like_a_known_one(world: World) -> None:

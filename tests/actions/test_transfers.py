@@ -9,7 +9,7 @@ import pytest
 from tests.support.people import Person, each
 
 from keyturn.actions import apps, transfers
-from keyturn.actions.env import Invalid, NotFound, Problem
+from keyturn.actions.env import Invalid, NotFound, Problem, Throttled
 from keyturn.core.apps import ALL, DEFAULT
 
 if TYPE_CHECKING:
@@ -123,6 +123,30 @@ def test_an_offer_to_nobody_names_the_field(ada: Person) -> None:
     with pytest.raises(Invalid, match="nobody has an account with") as refused:
         transfers.offer(ada.env, ada.by, ada.who, app="my-app", recipient="nobody@example.com")
     assert refused.value.field == "recipient"
+
+
+def share(person: Person, who: str) -> None:
+    apps.add_member(person.env, person.by, person.who, "my-app", who=who)
+
+
+def propose(person: Person, who: str) -> None:
+    transfers.offer(person.env, person.by, person.who, app="my-app", recipient=who)
+
+
+def test_who_asks_for_many_that_have_no_account_waits_and_finds_nobody_meanwhile(
+    world: World, ada: Person, bob: Person
+) -> None:
+    ada.create("my-app")
+    for number in range(apps.MISSES.free):
+        who = f"{number}@example.com"
+        with pytest.raises(Invalid, match="nobody has an account with"):
+            (share if number % 2 else propose)(ada, who)
+    for who in (bob.account.email, "nobody@example.com"):
+        for act in (share, propose):
+            with pytest.raises(Throttled, match="who have no account here"):
+                act(ada, who)
+    world.clock.advance(seconds=2)
+    offer(ada, bob)  # whoever mistyped has not to wait for long
 
 
 def test_an_offer_of_an_owner_who_is_it_no_more_cannot_be_accepted(

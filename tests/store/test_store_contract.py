@@ -276,8 +276,11 @@ def test_failures_are_counted_cleared_and_forgotten(world: World) -> None:
         tx.add_failure("a", later)
         tx.add_failure("b", START)
         assert tx.failures(["a", "b", "c"]) == {"a": Failures(2, later), "b": Failures(1, START)}
-        tx.forget_failures(later)
-        assert set(tx.failures(["a", "b"])) == {"a"}
+        tx.add_failure("straight:c", START)
+        tx.forget_failures(later, START)
+        assert set(tx.failures(["a", "b", "straight:c"])) == {"a", "straight:c"}
+        tx.forget_failures(later, later)
+        assert set(tx.failures(["a", "b", "straight:c"])) == {"a"}
         tx.clear_failures(["a"])
         assert tx.failures(["a", "b"]) == {}
 

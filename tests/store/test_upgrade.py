@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 
+from keyturn.core import policy
 from keyturn.store import migrate, sql
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import sqlalchemy as sa
 
 # One account with a login, as each version wrote it: by the names of the tables of then.
 ROWS = (
@@ -57,3 +57,64 @@ def test_an_upgrade_keeps_every_credential(tmp_path: Path, revision: str) -> Non
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall() == []
     engine.dispose()
+
+
+ACCOUNT = sa.text(
+    "INSERT INTO accounts (id, email, email_key, admin, credential_version, allow_tracking, beta, federated, created_at,"
+    " updated_at) VALUES (:id, :email, :key, 0, 1, 1, 0, 0, :at, 1000)"
+)
+
+
+def test_addresses_that_only_case_folding_made_one_are_two_and_none_is_lost_where_two_become_one(
+    tmp_path: Path,
+) -> None:
+    engine = sql.engine_for(f"sqlite:///{tmp_path / 'old.db'}")
+    at_revision(engine, "0004")
+    accounts = {  # by the keys of then: folded, and as they were composed
+        "sharp": ("ada@straße.de", "ada@strasse.de"),
+        "older": ("cafe\u0301@example.com", "cafe\u0301@example.com"),
+        "later": ("CAF\u00c9@example.com", "caf\u00e9@example.com"),
+        "plain": ("Grace@example.com", "grace@example.com"),
+        "gone": ("ada@example.com", "closed:gone"),
+    }
+    with engine.connect() as connection, connection.execution_options(writes=True).begin():
+        for number, (identity, (email, key)) in enumerate(accounts.items()):
+            connection.execute(ACCOUNT, {"id": identity, "email": email, "key": key, "at": number})
+    migrate.migrate(engine)
+    store = sql.SqlStore(engine)
+    with store.reading() as tx:
+        by_email = {
+            email: found.id if (found := tx.account_by_email(email)) else None
+            for email in ("ada@straße.de", "ada@strasse.de", "café@example.com", "GRACE@example.com", "ada@example.com")
+        }
+        assert by_email == {
+            "ada@straße.de": "sharp", "ada@strasse.de": None, "café@example.com": "older", "GRACE@example.com": "plain",
+            "ada@example.com": None,
+        }  # fmt: skip
+        later = tx.account("later")
+        assert later is not None
+        assert later.email == "CAF\u00c9@example.com"
+        assert tx.count_accounts() == len(accounts)
+    store.close()
+    engine.dispose()
+
+
+def test_links_that_were_asked_for_are_told_from_an_operator_s_invitations_by_their_life(tmp_path: Path) -> None:
+    engine = sql.engine_for(f"sqlite:///{tmp_path / 'old.db'}")
+    at_revision(engine, "0006")
+    add = sa.text(
+        "INSERT INTO invitations (digest, id, email, email_key, admin, created_at, expires_at)"
+        " VALUES (:digest, :id, 'ada@example.com', 'ada@example.com', 0, 0, :seconds * 1000000)"
+    )
+    with engine.connect() as connection, connection.execution_options(writes=True).begin():
+        for number, seconds in enumerate((policy.SIGN_UP_LINK, policy.INVITATION)):
+            connection.execute(add, {"digest": bytes([number]) * 32, "id": str(number), "seconds": seconds})
+    migrate.migrate(engine)
+    store = sql.SqlStore(engine)
+    with store.reading() as tx:
+        asked, operator_s = (tx.invitation(bytes([number]) * 32) for number in (0, 1))
+    store.close()
+    engine.dispose()
+    assert asked is not None
+    assert operator_s is not None
+    assert (asked.asked, operator_s.asked) == (True, False)

@@ -22,10 +22,14 @@ _SECRET = re.compile(r"(https?://[^\s/]+)?(/[a-z-]+/)(kt[a-z]_\w+)")
 
 
 def mails(world: World, to: str = "") -> list[Outgoing]:
-    """The newest first; those to one address when it is given."""
+    """The newest first, without those that never leave; those to one address when it is given."""
     world.clock.advance(seconds=1)  # so that the next mail is newer
     with world.store.reading() as tx:
-        return [mail for mail in tx.outgoing(1000) if mail.channel == "mail" and to in ("", mail.recipient)]
+        return [mail for mail in tx.outgoing(1000) if _leaves(mail) and to in ("", mail.recipient)]
+
+
+def _leaves(mail: Outgoing) -> bool:
+    return mail.channel == "mail" and (mail.next_at is not None or mail.sent_at is not None)
 
 
 def secret(world: World, to: str = "") -> str:

@@ -131,12 +131,19 @@ def test_a_wrong_current_password_changes_nothing(site: Site, client: Client) ->
     assert client.post(AUTH, basic(EMAIL, PASSWORD), json={}).status == 201
 
 
-def test_an_email_changes_by_patch_with_the_password(site: Site, client: Client) -> None:
+def test_another_email_is_asked_for_by_patch_with_the_password_and_taken_back_by_the_old_one(
+    site: Site, client: Client
+) -> None:
     secret = site.login()
     reply = client.request(
         "PATCH", "/account", token=secret, json={"password": PASSWORD, "email": "new@example.com", "name": "Ada"}
     )
-    assert (reply.status, reply.json["email"], reply.json["name"]) == (200, "new@example.com", "Ada")
+    assert (reply.status, reply.json["email"], reply.json["name"]) == (200, EMAIL, "Ada")
+    assert reply.json["pending_email"] == "new@example.com"
+    again = client.request("PATCH", "/account", token=secret, json={"name": "Ada L."})
+    assert again.json["pending_email"] == "new@example.com"
+    back = client.request("PATCH", "/account", token=secret, json={"email": EMAIL})
+    assert (back.status, "pending_email" in back.json) == (200, False)
 
 
 @pytest.mark.parametrize("body", [{"new_password": NEW_PASSWORD}, {"email": "new@example.com"}])

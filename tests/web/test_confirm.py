@@ -9,11 +9,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support import factors
+from tests.support import factors, oauth_site
 from tests.support.factors import ORIGIN, Holder, options_on
+from tests.support.mailed import mails
 from tests.support.site import BROWSER, Browser, Forms, Site
 from tests.support.world import EMAIL, PASSWORD
 
+from keyturn.actions import cli_login
 from keyturn.core import policy
 from keyturn.web import dashboard
 
@@ -225,6 +227,128 @@ def test_wrong_proofs_are_slowed_down(site: Site) -> None:
     slow = browser.submit(asked, APP, password=PASSWORD)
     assert slow.status == 429
     assert fields(slow.text, APP)[0]["carry:name"] == "my phone"
+
+
+def test_a_remembered_browser_is_no_proof_of_the_second_factor(site: Site) -> None:
+    holder = factors.with_app(site)
+    browser = site.browser()
+    browser.sign_in()
+    browser.submit(browser.page("/sign-in/second"), "/sign-in/second", code=holder.fresh_code(), remember="1")
+    browser.submit(browser.page(HERE), "/sign-out")
+    site.clock.advance(days=2)
+    assert browser.sign_in(start="/sign-in").header("location") == "/"  # signed in by the password alone
+    asked = browser.submit(browser.page(APP), APP, name="a thief's")
+    assert "Confirm it is you" in asked.text
+    assert "Scan this" not in asked.text
+    assert "Scan this" in browser.submit(asked, APP, code=holder.fresh_code()).text
+
+
+def test_a_session_that_the_password_let_in_is_no_proof_once_there_is_a_second_factor(site: Site) -> None:
+    holder = factors.without(site)
+    thief = site.browser("192.0.2.66")
+    thief.sign_in()  # knows the password
+    begun = thief.submit(thief.page(APP), APP, name="a thief's")
+    assert "Scan this" in begun.text
+    site.clock.advance(minutes=1)
+    factors.add_app(holder)
+    for page, values in ((thief.page(APP), {"name": "another"}), (begun, {"code": "123456"})):
+        assert "Confirm it is you" in thief.submit(page, APP, **values).text
+    asked = thief.submit(thief.page(APP), APP)
+    assert "Scan this" in thief.submit(asked, APP, code=holder.fresh_code()).text  # the owner's
+
+
+# What lasts longer than the session that lets it in: a command line's login, an OAuth client.
+
+
+def begin_login(site: Site) -> dict[str, str]:
+    return dict(site.client.post("/auth", json={"description": "a thief's laptop"}).json)
+
+
+def collected(site: Site, begun: dict[str, str]) -> str | None:
+    """The token of the login; None while nobody approved it."""
+    secret = begun["cli_url"].rpartition("/")[2]
+    if cli_login.poll(site.env, secret, begun["token"]) is not None:
+        return None
+    return str(json.loads(site.client.get(begun["cli_url"], token=begun["token"]).body)["access_token"])
+
+
+@pytest.mark.parametrize("second", [True, False])
+def test_a_stolen_session_approves_no_login_of_a_command_line(second: bool, site: Site) -> None:
+    holder = factors.with_app(site) if second else factors.without(site)
+    browser, begun = stale(site, holder), begin_login(site)
+    asked = browser.submit(browser.page(begun["browser_url"]), begun["browser_url"], decision="approve")
+    assert "Confirm it is you" in asked.text
+    assert f'<a href="{begun["browser_url"]}">Cancel</a>' in asked.text
+    assert collected(site, begun) is None
+    proof = {"code": holder.wrong_code()} if second else {"password": "a wrong password"}
+    assert browser.submit(asked, begun["browser_url"], **proof).status == 422
+    assert collected(site, begun) is None
+    proof = {"code": holder.fresh_code()} if second else {"password": PASSWORD}
+    assert "Logged in" in browser.submit(asked, begun["browser_url"], **proof).text
+    assert site.client.get("/account", token=collected(site, begun)).status == 200
+    assert browser.page("/settings/sessions").status == 200  # the session's new secret reached the browser
+
+
+def test_right_after_signing_in_a_login_is_approved_at_once_and_the_owner_is_told(site: Site) -> None:
+    factors.without(site)
+    browser = site.browser()
+    browser.sign_in()
+    site.clock.advance(seconds=policy.REAUTH - 1)
+    begun = begin_login(site)
+    assert (
+        "Logged in" in browser.submit(browser.page(begun["browser_url"]), begun["browser_url"], decision="approve").text
+    )
+    assert not mails(site, EMAIL)
+    assert collected(site, begun)
+    (told,) = mails(site, EMAIL)
+    assert told.subject == "A command line was logged in to your account"
+    assert "“a thief's laptop”, asked for from 198.51.100.7" in told.body
+
+
+def test_denying_a_login_takes_no_proof_and_one_that_is_over_asks_for_none(site: Site) -> None:
+    browser, begun = stale(site, factors.without(site)), begin_login(site)
+    page = browser.page(begun["browser_url"])
+    assert "Login denied" in browser.submit(page, begun["browser_url"], decision="deny").text
+    assert browser.submit(page, begun["browser_url"], decision="approve").status == 410
+
+
+def oauth_client(site: Site) -> dict[str, object]:
+    return oauth_site.make_client(site, site.login(site.account("mallory@example.com")), name="Handy Tool")
+
+
+@pytest.mark.parametrize("second", [True, False])
+def test_a_stolen_session_lets_no_oauth_client_in(second: bool, site: Site) -> None:
+    holder = factors.with_app(site) if second else factors.without(site)
+    client = oauth_client(site)
+    browser, target = stale(site, holder), oauth_site.path(client, scope="global")
+    asked = oauth_site.decide(browser, target)
+    assert "Confirm it is you" in asked.text
+    assert f'<a href="{html.escape(target)}">Cancel</a>' in asked.text
+    assert "oauth.allow" not in site.actions()
+    # the form that asks must end at the client as well, else browsers stop the redirect
+    assert "form-action 'self' https://app.example.com;" in str(asked.header("content-security-policy"))
+    proof = {"code": holder.fresh_code()} if second else {"password": PASSWORD}
+    _, got = oauth_site.answer(browser.submit(asked, Forms(asked.text).found[-1][0], **proof))
+    assert oauth_site.exchange(site, client, got["code"]).status == 200
+    assert browser.page("/settings/sessions").status == 200
+
+
+def test_denying_an_oauth_client_takes_no_proof(site: Site) -> None:
+    client = oauth_client(site)
+    browser = stale(site, factors.without(site))
+    assert oauth_site.answer(oauth_site.decide(browser, oauth_site.path(client), "deny"))[1]["error"] == "access_denied"
+
+
+def test_the_owner_is_told_of_an_oauth_client_that_was_let_in(site: Site) -> None:
+    factors.without(site)
+    client, browser = oauth_client(site), site.browser()
+    browser.sign_in()
+    _, got = oauth_site.answer(oauth_site.decide(browser, oauth_site.path(client)))
+    assert not mails(site, EMAIL)
+    oauth_site.exchange(site, client, got["code"])
+    (told,) = mails(site, EMAIL)
+    assert told.subject == "An application was let in to your account: Handy Tool"
+    assert "with the scopes read." in told.body
 
 
 # The sentence after a redirect.

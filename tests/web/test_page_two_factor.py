@@ -85,6 +85,22 @@ def test_an_app_is_set_up_and_the_recovery_codes_are_shown_once(site: Site) -> N
     assert again.page(HERE).text.count("On since") == 0  # the session's old secret is dead
 
 
+def test_turning_it_on_offers_to_end_the_sessions_that_the_password_alone_let_in(site: Site) -> None:
+    holder = factors.without(site)
+    other = signed_in(site, holder)
+    browser = signed_in(site, holder)
+    shown = begin_app(browser)
+    holder.seed = seed_of_key(key_on(shown))
+    done = browser.submit(shown, f"{HERE}/app", code=holder.code())
+    assert "1 other session of your account was begun before" in done.text
+    assert 'href="/settings/sessions/end-others"' in done.text
+    browser.submit(browser.page("/settings/sessions/end-others"), "/settings/sessions/end-others")
+    assert "On since" not in other.page(HERE).text
+    renewed = browser.submit(browser.page(f"{HERE}/recovery"), f"{HERE}/recovery")
+    assert len(secrets_of(renewed)) == recovery.COUNT
+    assert "was begun before" not in renewed.text
+
+
 def test_a_wrong_first_code_turns_nothing_on_and_keeps_the_same_key_on_the_page(site: Site) -> None:
     holder = factors.without(site)
     browser = signed_in(site, holder)

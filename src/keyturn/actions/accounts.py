@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from keyturn.actions import acting, addresses, audit, grants, letters, sign_in
 from keyturn.actions import prove as proofs
 from keyturn.actions.env import Gone, Invalid, NotFound, Refused
+from keyturn.core import address as mailbox
 from keyturn.core import decide, password, policy, token
 from keyturn.core.credential import Account
 from keyturn.core.policy import Event, Kind
@@ -23,19 +23,17 @@ if TYPE_CHECKING:
     from keyturn.core.lifecycle import Ending
     from keyturn.store.interface import Tx
 
-EMAIL_LONGEST = 254  # RFC 5321 4.5.3.1.3, less the brackets
-# One @, no white space or control characters, a dot-separated domain. What mail servers really take only a mail can
-# tell. No colon or quote: Basic authentication and netrc carry the address.
-_EMAIL = re.compile(
-    r"[^@\s\x00-\x1f\x7f:\"'\\<>(),;]{1,64}@[^@\s\x00-\x1f\x7f:\"'\\<>(),;.]+(\.[^@\s\x00-\x1f\x7f:\"'\\<>(),;.]+)*"
-)
+EMAIL_LONGEST = mailbox.LONGEST
 
 
 def clean_email(email: object) -> str:
-    """The address to store. Raises Invalid when it is none."""
-    if not isinstance(email, str) or len(email) > EMAIL_LONGEST or not _EMAIL.fullmatch(email.strip()):
+    """The address to store. Raises Invalid when it is none, or one that could be taken for another (core/address.py)."""
+    if not isinstance(email, str):
         raise Invalid("email", "that is not an e-mail address")
-    return email.strip()
+    try:
+        return mailbox.clean(email)
+    except ValueError as wrong:
+        raise Invalid("email", str(wrong)) from None
 
 
 def clean_name(name: object) -> str | None:
@@ -187,18 +185,20 @@ def _update(env: Env, tx: Tx, by: By, account: Account, wanted: dict[str, object
 
 
 def change_email(
-    env: Env, by: By, principal: Principal, *, email: object, current_password: object = None, proven: bool = False,
-    sender: Sender | None = None,
-) -> Account:  # fmt: skip
-    """Another e-mail address for the account, at once: unproven until its owner follows the link that ``sender`` mails
-    there. The old address is told. The account's password has to be right; ``proven``: the face had a second factor
-    proven just now, and no password is asked for.
+    env: Env, by: By, principal: Principal, *, email: object, sender: Sender, current_password: object = None,
+    proven: bool = False,
+) -> str:  # fmt: skip
+    """Another e-mail address for the account, which it has once its owner follows the link that ``sender`` mails there
+    (actions/addresses.py); until then the one before stays in force, and is told. Returns the address as it was understood.
 
-    Raises Refused, Throttled, Invalid.
+    The account's password has to be right; ``proven``: the face had a second factor proven just now, and no password is
+    asked for. The answer is the same whether the address is another account's or not. Raises Refused, Throttled, Invalid.
     """
     cleaned = clean_email(email)
     if info(env, principal).federated:
         raise Invalid("email", "the address of an account under single sign-on is changed at your organization")
+    if not addresses.in_domains(env.policy, cleaned):
+        raise Invalid("email", addresses.wrong_domain(env.policy))
     known = None if proven else prove(env, by, principal, current_password)
     with env.store.writing() as tx:
         current = acting.still(env, tx, principal)
@@ -208,28 +208,16 @@ def change_email(
             raise Invalid("current_password", "Give the account's current password.")
         if cleaned == current.email:
             raise Invalid("email", "that is the account's address already")
-        other = tx.account_by_email(cleaned)
-        if other is not None and other.id != current.id:
-            raise Invalid("email", "that e-mail address cannot be taken")
-        now = env.clock()
-        tx.change_account(current.id, email=cleaned, verified_at=None, updated_at=now)
-        tx.use_resets(current.id, now)  # links that went to the address before
-        tx.use_email_links(current.id, now)
-        audit.record(env, tx, by, "account.email_change", before=current.email, after=cleaned)
-        account = tx.account(current.id)
-        assert account is not None
+        addresses.send(env, tx, by, current, sender, cleaned)
+        audit.record(env, tx, by, "account.email_ask", before=current.email, after=cleaned)
         letters.tell(
-            env, tx, by, account, "The e-mail address of your account was changed",
-            f"The e-mail address of your account was changed from {current.email} to {cleaned}.\n"
-            "From now on you sign in with the new one, and mails go there.",
-            to=current.email, undo=_EMAIL_UNDO,
+            env, tx, by, current, "Another e-mail address was asked for your account",
+            f"It was asked to change the e-mail address of your account from {current.email} to {cleaned}.\n"
+            "It changes once the link that was mailed there is opened. Until then nothing is different, and you can take it back "
+            "on the page of your profile.",
+            undo="take it back there and choose another password at once, which makes the link worthless.",
         )  # fmt: skip
-        if sender is not None:
-            addresses.send(env, tx, by, account, sender)
-        return account
-
-
-_EMAIL_UNDO = "tell your administrator at once, who can end all that acts for the account and give it back to you."
+        return cleaned
 
 
 def change_password(
@@ -256,6 +244,7 @@ def change_password(
             clean_password(env, new_password, current.email, current.name)
         version = current.credential_version + 1
         tx.change_account(current.id, password_hash=hashed, credential_version=version, updated_at=env.clock())
+        tx.use_email_links(current.id, env.clock())  # another address that was asked for with the old password
         audit.record(env, tx, by, "account.password_change", account_id=current.id)
         _update(env, tx, by, current, wanted)
         endings = grants.end(env, tx, by, Event.PASSWORD_CHANGE, current.id)
@@ -330,6 +319,7 @@ def suspend_locked(env: Env, tx: Tx, by: By, account: Account, who: str) -> tupl
         audit.record(env, tx, by, "account.suspend", account_id=account.id)
         _tell_state(env, tx, account, "Your account was suspended", _SUSPENDED, who)
     tx.use_resets(account.id, now)  # no link of before opens it after
+    tx.use_email_links(account.id, now)
     endings = grants.end(env, tx, by, Event.SUSPEND, account.id)
     suspended = tx.account(account.id)
     assert suspended is not None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from keyturn.actions import accounts, acting, audit, factors, grants, letters, resets
 from keyturn.actions.env import Invalid, NotFound
+from keyturn.core import address as mailbox
 from keyturn.core import lifecycle, policy
 from keyturn.core.policy import Event, Kind
 
@@ -97,7 +98,7 @@ def find(env: Env, who: str) -> str | None:
     with env.store.reading() as tx:
         found = tx.account_by_email(who) or tx.account(who)
         closed = [] if found else [each for each in tx.accounts_page(text=who) if each.closed_at is not None]
-        found = found or next((each for each in closed if each.email.casefold() == who.casefold()), None)
+        found = found or next((each for each in closed if mailbox.key(each.email) == mailbox.key(who)), None)
     return found.id if found else None
 
 

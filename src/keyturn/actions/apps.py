@@ -5,22 +5,29 @@ Who may not see an app is told what somebody is told who asks for one that there
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import acting, audit, letters
-from keyturn.actions.env import Invalid, NotFound, Refused
+from keyturn.actions import acting, audit, letters, throttle
+from keyturn.actions.env import Invalid, NotFound, Refused, Throttled
+from keyturn.core import address as mailbox
 from keyturn.core import apps, decide
 from keyturn.core.credential import App, Collaborator
 from keyturn.store.interface import Taken
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from keyturn.actions.env import By, Env
     from keyturn.core.credential import Account, Principal
     from keyturn.store.interface import Tx
 
 TRIES: Final = 8
 """For a made name that is nobody's yet."""
+MISSES: Final = throttle.Rule(free=20, most=timedelta(hours=1))
+"""So often an account may ask for somebody who has none here, or else it could find out who has; then it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +226,7 @@ def member(env: Env, principal: Principal, identity: str, who: str) -> tuple[App
 
 def _named(found: list[Member], who: str) -> Member:
     for each in found:
-        if who in (each.id, each.account.id) or who.strip().casefold() == each.account.email.casefold():
+        if who in (each.id, each.account.id) or mailbox.key(who) == mailbox.key(each.account.email):
             return each
     raise NotFound("collaborator")
 
@@ -239,9 +246,9 @@ def clean_permissions(asked: object) -> tuple[str, ...]:
 def add_member(
     env: Env, by: By, principal: Principal, identity: str, *, who: object, permissions: object = None
 ) -> tuple[App, Member]:
-    """Lets somebody who has an account here use the app, and tells them. Raises NotFound, Refused, Invalid."""
+    """Lets somebody who has an account here use the app, and tells them. Raises NotFound, Refused, Invalid, Throttled."""
     wanted = clean_permissions(permissions)
-    with env.store.writing() as tx:
+    with misses_counted(env, principal), env.store.writing() as tx:
         actor = acting.still(env, tx, principal)
         app, held = find(tx, principal.account_id, identity, "manage")
         account = somebody(tx, principal, who)
@@ -263,15 +270,38 @@ def add_member(
         return app, Member(made.id, account, "collaborator", wanted, made)
 
 
+class Nobody(Invalid):
+    """Nobody has an account by that name."""
+
+
+@contextmanager
+def misses_counted(env: Env, principal: Principal) -> Iterator[None]:
+    """Counts it when ``somebody`` found nobody, after the transaction that this undid. Raises Throttled past MISSES."""
+    key = f"misses:{principal.account_id}"
+    with env.store.reading() as tx:
+        wait = throttle.wait_of(MISSES, tx.failures([key]).get(key), env.clock())
+    if wait > timedelta(0):
+        raise Throttled(
+            f"You have asked for {MISSES.free} people or more who have no account here. Wait a little, and check the address.",
+            wait,
+        )
+    try:
+        yield
+    except Nobody:
+        with env.store.writing() as tx:
+            throttle.count(env, tx, key)
+        raise
+
+
 def somebody(tx: Tx, principal: Principal, who: object, field: str = "user") -> Account:
-    """An account by e-mail or id, or ``~`` for the one that acts. Raises Invalid."""
+    """An account by e-mail or id, or ``~`` for the one that acts; within ``misses_counted``. Raises Invalid."""
     if isinstance(who, dict):  # as some clients have it: {"email": ...} or {"id": ...}
         who = who.get("email") or who.get("id")
     if not isinstance(who, str) or not who.strip():
         raise Invalid(field, f"{field} must be an e-mail address or an id")
     account = tx.account(principal.account_id if who == "~" else who) or tx.account_by_email(who)
     if account is None or account.closed_at is not None:
-        raise Invalid(
+        raise Nobody(
             field,
             f"Couldn't find that user: nobody has an account with {who.strip()[:100]}",
             "ask an administrator to invite them, on the dashboard or with: keyturn admin accounts:invite EMAIL",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from keyturn.actions import acting, audit, grants
+from keyturn.actions import acting, audit, grants, letters
 from keyturn.actions.env import Gone, Invalid, NotFound, Refused
 from keyturn.core import decide, lifecycle, policy, token
 from keyturn.core.policy import Kind
@@ -185,4 +185,9 @@ def collect(env: Env, by: By, login_id: str, cli_secret: str) -> Collected | Fai
             proven_at=login.proven_at,
         )  # fmt: skip
         tx.change_account(account.id, last_login_at=env.clock())
+        letters.tell(
+            env, tx, by, account, "A command line was logged in to your account",
+            f"A login of a command line was approved in a browser that is signed in to your account: “{login.description}”, "
+            f"asked for from {login.address or 'an unknown address'}. It acts for your account until it ends or is revoked.",
+        )  # fmt: skip
         return Collected(credential, account)

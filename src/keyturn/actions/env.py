@@ -239,8 +239,9 @@ class Gone(Problem):
 
 
 class Throttled(Problem):
-    """Too many tries; ``after`` is how long to wait."""
+    """Too many tries; ``after`` is how long to wait. ``held``: waiting does not help, and the message says what does."""
 
-    def __init__(self, message: str, after: timedelta) -> None:
+    def __init__(self, message: str, after: timedelta, *, held: bool = False) -> None:
         super().__init__(message)
         self.after = after
+        self.held = held

@@ -220,7 +220,16 @@ def _room(tx: Tx, account: Account) -> None:
 def _added(env: Env, tx: Tx, by: By, principal: Principal, account: Account, factor_id: str) -> Added:
     factor, codes, now = tx.factor(factor_id), None, env.clock()
     assert factor is not None
+    acting_grant = tx.grant(principal.grant_id)
+    if principal.kind == Kind.WEB and (acting_grant is None or prove.outdated(account, acting_grant)):
+        # the password alone let it in, which nobody else may turn into a factor of theirs
+        raise second_step.wrong_code(
+            "Two-factor sign-in was turned on meanwhile. Prove it with your second factor first."
+        )
     if account.mfa_since is None:
+        for begun in tx.factors(account.id):  # by whoever had the password alone
+            if begun.confirmed_at is None:
+                tx.remove_factor(begun.id)
         codes = _new_codes(env, tx, account)
         tx.change_account(account.id, mfa_since=now, updated_at=now)
         audit.record(env, tx, by, "mfa.on", account_id=account.id)
@@ -333,6 +342,7 @@ def clear(env: Env, tx: Tx, account: Account) -> None:
         tx.remove_factor(factor.id)
     tx.set_recovery_codes(account.id, [], env.clock())
     tx.remove_devices(account.id)
+    tx.clear_failures(second_step.code_keys(account.id))
     tx.change_account(account.id, mfa_since=None, updated_at=env.clock())
 
 

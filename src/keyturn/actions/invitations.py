@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import accounts, acting, audit, letters, throttle
+from keyturn.actions import accounts, acting, addresses, audit, letters, throttle
 from keyturn.actions.env import Gone, Invalid, NotFound
 from keyturn.core import decide, lifecycle, policy, token
 from keyturn.store.interface import Invitation
@@ -88,8 +88,7 @@ def take_back(env: Env, by: By, principal: Principal, invitation_id: str) -> Non
 
 def may_join(rules: Policy, email: str) -> bool:
     """Whether the policy lets whoever reads the address's mail make an account by themselves."""
-    domain = email.rpartition("@")[2].casefold()
-    return rules.sign_up == "open" and (not rules.sign_up_domains or domain in rules.sign_up_domains)
+    return rules.sign_up == "open" and addresses.in_domains(rules, email)
 
 
 def ask_to_join(env: Env, by: By, email: object, sender: Sender, *, sign_in: str, reset: str) -> str:
@@ -102,8 +101,7 @@ def ask_to_join(env: Env, by: By, email: object, sender: Sender, *, sign_in: str
         raise NotFound("page")
     address = accounts.clean_email(email)
     if not may_join(env.policy, address):
-        domains = ", ".join(env.policy.sign_up_domains)
-        raise Invalid("email", f"accounts here are for addresses of {domains}")
+        raise Invalid("email", addresses.wrong_domain(env.policy))
     secret, now = token.make("invitation", env.random_bytes), env.clock()
     keys = {f"join:{throttle.who(address)}": EMAIL, f"join-place:{throttle.place_of(by.address)}": PLACE}
     with env.store.writing() as tx:
@@ -113,7 +111,9 @@ def ask_to_join(env: Env, by: By, email: object, sender: Sender, *, sign_in: str
         known = tx.account_by_email(address)
         ends = now + timedelta(seconds=policy.SIGN_UP_LINK)
         # the same rows for both; earlier links stay good: an administrator's invitation is no stranger's to end
-        made = Invitation(env.new_id(), address, None, False, None, now, ends, used_at=now if known else None)
+        made = Invitation(
+            env.new_id(), address, None, False, None, now, ends, used_at=now if known else None, asked=True
+        )
         tx.add_invitation(made, token.digest(secret))
         audit.record(
             env, tx, by, "sign_up.ask", outcome="ignored" if known else "ok", account_id=known.id if known else None,
@@ -142,6 +142,8 @@ def _living(env: Env, tx: Tx, secret: str) -> Invitation:
         host = tx.account(found.invited_by)
         if host is None or not host.admin or host.suspended_at is not None or host.closed_at is not None:
             raise Gone("Whoever sent this invitation is no administrator any more. Ask for another one.")
+    if found.asked and not may_join(env.policy, found.email):
+        raise Gone("Accounts are not made this way any more. Ask an administrator for an invitation.")
     if tx.account_by_email(found.email) is not None:
         raise Gone("There is an account with this address by now. Sign in with it, or choose a new password.")
     return found

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import audit, clients, grants
+from keyturn.actions import audit, clients, grants, letters
 from keyturn.actions.env import Invalid, NotFound, Problem
 from keyturn.actions.grants import Credential
 from keyturn.core import decide, policy, redirect, scope, token
@@ -99,6 +99,11 @@ def _exchange(
         )  # fmt: skip
     except Invalid as wrong_account:
         return TokenRefused("invalid_request", str(wrong_account))
+    letters.tell(
+        env, tx, by, account, f"An application was let in to your account: {client.name}",
+        f"The application “{client.name}” was let in to your account, with the scopes {', '.join(made.grant.scopes)}. It acts for "
+        "your account until that ends or you revoke it.",
+    )  # fmt: skip
     return _with_refresh(env, tx, made.grant, made, client, account)
 
 

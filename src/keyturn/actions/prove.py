@@ -1,7 +1,8 @@
 """Proving once more who one is, before what must not be done with a stolen session or token alone [ASVS 5, 7.5].
 
 A browser session, or a command line's login, counts as proven for a quarter of an hour. Where the account has a second
-factor it is that factor which is asked for, else the password. A session's secret is new after each proof.
+factor it is that factor which is asked for, and what was proven before it had one counts no more; else the password. A
+session's secret is new after each proof.
 """
 
 from __future__ import annotations
@@ -17,20 +18,27 @@ from keyturn.core.policy import Kind
 if TYPE_CHECKING:
     from keyturn.actions.env import By, Env
     from keyturn.actions.second_step import Ways
-    from keyturn.core.credential import Grant, Principal
+    from keyturn.core.credential import Account, Grant, Principal
     from keyturn.store.interface import Tx
 
 
 def recently(env: Env, principal: Principal) -> bool:
     """Whether the person behind the session or login proved themselves in the last quarter of an hour."""
     with env.store.reading() as tx:
-        grant = tx.grant(principal.grant_id)
-    return grant is not None and _recent(env, grant)
+        account, grant = tx.account(principal.account_id), tx.grant(principal.grant_id)
+    return account is not None and grant is not None and _recent(env, account, grant)
 
 
-def _recent(env: Env, grant: Grant) -> bool:
+def _recent(env: Env, account: Account, grant: Grant) -> bool:
     proven = grant.proven_at
-    return proven is not None and env.clock() - proven < timedelta(seconds=policy.REAUTH)
+    return (
+        proven is not None and not outdated(account, grant) and env.clock() - proven < timedelta(seconds=policy.REAUTH)
+    )
+
+
+def outdated(account: Account, grant: Grant) -> bool:
+    """Whether the grant's proof is from before two-factor sign-in was turned on: it was the password alone."""
+    return account.mfa_since is not None and grant.proven_at is not None and grant.proven_at < account.mfa_since
 
 
 def ways(env: Env, principal: Principal) -> Ways | None:
@@ -99,7 +107,7 @@ def require(env: Env, by: By, principal: Principal, code: str | None) -> None:
         account, grant = tx.account(principal.account_id), tx.grant(principal.grant_id)
         if account is None or grant is None or account.mfa_since is None:
             return
-        if grant.kind is Kind.LOGIN and _recent(env, grant):
+        if grant.kind is Kind.LOGIN and _recent(env, account, grant):
             return
         given = second_step.ways(tx, account.id)
     if not code:

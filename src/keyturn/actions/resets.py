@@ -1,8 +1,8 @@
 """A forgotten password: a one-time link by mail, a credential too. It lives for an hour, and dies at its use, when a newer
 one is asked for, and when the password or the address changes meanwhile.
 
-Whoever asks learns nothing: the answer is the same whether there is such an account or not, and so is, but for a few
-rows, the work. What could be measured of those is not worth the few tries that an address and an e-mail have.
+Whoever asks learns nothing: the answer is the same whether there is such an account or not, and so is the work: where there
+is none, rows of the same size are written that lead nowhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from keyturn.actions import accounts, audit, grants, letters, throttle
 from keyturn.actions.env import Gone, Invalid, NotFound
 from keyturn.core import decide, lifecycle, policy, token
 from keyturn.core.policy import Event, Kind
-from keyturn.store.interface import Reset
+from keyturn.store.interface import Invitation, Outgoing, Reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,7 @@ EMAIL: Final = throttle.Rule(free=5, most=timedelta(hours=1))
 PLACE: Final = throttle.Rule(free=20, most=timedelta(hours=1))
 
 RESETS_KEPT: Final = 30 * policy.DAY
+NOT_SENT: Final = "A link to choose a new password, which was not sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,9 @@ def ask(env: Env, by: By, email: object, link: Callable[[str], str], instance: s
                 email=account.email, instance=instance, link=link(secret), life=lifecycle.in_words(policy.RESET_LINK),
                 address=by.address or "an unknown address", when=decide.in_words(now),
             ))  # fmt: skip
-        elif account is not None and account.federated and account.suspended_at is None:
+        elif account is None or account.suspended_at is not None:
+            _pretend(env, tx, address, secret)
+        else:
             letters.mail(env, tx, account.email, f"Your {instance} account has no password", _FEDERATED.format(
                 email=account.email, instance=instance, address=by.address or "an unknown address", when=decide.in_words(now),
             ))  # fmt: skip
@@ -102,6 +105,17 @@ def _open(env: Env, tx: Tx, account: Account, secret: str) -> None:
     tx.use_resets(account.id, now)
     ends = now + timedelta(seconds=policy.RESET_LINK)
     tx.add_reset(Reset(account.id, account.credential_version, now, ends), token.digest(secret))
+
+
+def _pretend(env: Env, tx: Tx, email: str, secret: str) -> None:
+    """What ``ask`` writes for an account, where there is none to reset: a link that never worked, a mail that never leaves."""
+    now = env.clock()
+    tx.forget_resets(now - timedelta(seconds=RESETS_KEPT))
+    tx.use_resets("", now)
+    tx.add_invitation(Invitation(env.new_id(), email, None, False, None, now, now, used_at=now), token.digest(secret))
+    tx.add_outgoing(
+        Outgoing(env.new_id(), "mail", email, NOT_SENT, "", now, error="nobody has an account with this address")
+    )
 
 
 def _throttle(env: Env, tx: Tx, email: str, address: str) -> None:
@@ -161,6 +175,7 @@ def finalize(
     with env.store.writing() as tx:
         current = _living(env, tx, secret, lock=True)  # again, now that nobody else can use it
         tx.use_resets(current.id, now)
+        tx.use_email_links(current.id, now)  # another address that was asked for with the old password
         tx.change_account(
             current.id, password_hash=hashed, credential_version=current.credential_version + 1, updated_at=now
         )

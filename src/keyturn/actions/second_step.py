@@ -147,10 +147,11 @@ def judge_code(env: Env, tx: Tx, by: By, account: Account, text: str) -> str | E
     """Which sort of code it is, used up with this; or what to raise once the transaction, which counts the failure, is
     through (``told`` does).
     """
-    now, key = env.clock(), f"mfa:{account.id}"
+    now, (key, straight) = env.clock(), code_keys(account.id)
     if recovery.looks_like(text):
         if tx.use_recovery_code(account.id, recovery.digest(text), now):
             left = tx.count_recovery_codes(account.id)
+            tx.clear_failures([key, straight])
             audit.record(env, tx, by, "second_factor", account_id=account.id, way="recovery code", left=left)
             letters.tell(
                 env, tx, by, account, "A recovery code of your account was used",
@@ -159,7 +160,13 @@ def judge_code(env: Env, tx: Tx, by: By, account: Account, text: str) -> str | E
             return "recovery code"
         audit.record(env, tx, by, "second_factor", outcome="refused", account_id=account.id, reason="two_factor")
         return wrong_code("That recovery code is wrong, or was used already.")
-    wait = throttle.wait_of(CODES, tx.failures([key]).get(key), now)
+    found = tx.failures([key, straight])
+    if throttle.at_most(found.get(straight)):
+        return wrong_code(
+            f"There were {throttle.STRAIGHT} wrong codes in a row, so codes of your app are not taken any more until a recovery "
+            "code or a passkey has shown that you are you. Without either, ask your administrator."
+        )
+    wait = throttle.wait_of(CODES, found.get(key), now)
     if wait > timedelta(0):
         return Throttled("Too many wrong codes. Wait a little; a recovery code or a passkey works at once.", wait)
     for factor in tx.factors(account.id):
@@ -174,20 +181,32 @@ def judge_code(env: Env, tx: Tx, by: By, account: Account, text: str) -> str | E
                 )
             step = totp.matching_step(seed, text, now, factor.last_step)
             if step is not None and tx.use_step(factor.id, step, now):
-                tx.clear_failures([key])
+                tx.clear_failures([key, straight])
                 _seal_anew(env, tx, factor, seed)
                 audit.record(env, tx, by, "second_factor", account_id=account.id, way="code", factor=factor.id)
                 return "code"
-    tx.forget_failures(now - throttle.FORGET)
-    tx.add_failure(key, now)
+    counted = throttle.count(env, tx, key, straight)
     audit.record(env, tx, by, "second_factor", outcome="refused", account_id=account.id, reason="two_factor")
-    if tx.failures([key])[key].count == CODES.free:
+    if counted[straight].count == throttle.STRAIGHT:
+        letters.tell(
+            env, tx, by, account, "Codes of your app are not taken any more",
+            f"{throttle.STRAIGHT} wrong two-factor codes were given for your account in a row. Whoever it was came as far as that "
+            "with your password, or with one of your sessions or tokens. Codes of your app are taken again once you have signed "
+            "in, or confirmed that it is you, with a recovery code or a passkey.",
+        )  # fmt: skip
+    elif counted[key].count == CODES.free:
         letters.tell(
             env, tx, by, account, "Somebody is guessing two-factor codes of your account",
             f"{CODES.free} wrong two-factor codes were given for your account in a row. Whoever it was came as far as that with "
             "your password, or with one of your sessions or tokens. They wait longer after each further try.",
         )  # fmt: skip
     return wrong_code("That code is wrong, or was used already. Take the next one that your app shows.")
+
+
+def code_keys(account_id: str) -> tuple[str, str]:
+    """Under which the wrong codes of an account are counted: those that make it wait, and the straight ones."""
+    key = f"mfa:{account_id}"
+    return key, throttle.straight(key)
 
 
 def told(outcome: str | Exception) -> str:
@@ -290,6 +309,7 @@ def judge_passkey(
             env, tx, by, "second_factor", outcome="refused", account_id=about, reason="two_factor", why=outcome[:200]
         )
         return wrong_passkey(outcome)
+    tx.clear_failures(code_keys(outcome.account_id))
     audit.record(env, tx, by, "second_factor", account_id=outcome.account_id, way="passkey", factor=outcome.id)
     return outcome
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import audit, grants, second_step, throttle
+from keyturn.actions import audit, grants, letters, second_step, throttle
 from keyturn.actions.env import Refused
 from keyturn.core import decide, policy, token
 from keyturn.core.password import length
@@ -41,7 +41,11 @@ def check_password(env: Env, by: By, email: str, password: str) -> Account:
     renewed = env.passwords.hash(password) if right and hashed and env.passwords.outdated(hashed) else None
     with env.store.writing() as tx:
         if account is None or hashed is None or not right:
-            throttle.failed(env, tx, email, by.address)
+            if throttle.failed(env, tx, email, by.address) and account is not None:
+                letters.mail(env, tx, account.email, "Somebody is guessing the password of your account", _GUESSED.format(
+                    email=account.email, where=env.post.public_url or "your Keyturn server", most=throttle.STRAIGHT,
+                    address=by.address or "an unknown address", when=decide.in_words(env.clock()),
+                ))  # fmt: skip
             about = account.id if account else None
             audit.record(env, tx, by, "sign_in", outcome="refused", account_id=about, reason="wrong_password")
         else:
@@ -93,7 +97,7 @@ def enter(env: Env, by: By, email: str, password: str, *, next_path: str = "/", 
         current = still_the_same(tx.account(account.id, lock=True), account)
         if device and _is_remembered(env, tx, current, device):
             complete(env, tx, by, current, "remembered device")
-            return Entered(current, _session(env, tx, by, current))
+            return Entered(current, _session(env, tx, by, current, proven=False))
         return Entered(current, second_step=second_step.begin(env, tx, current, next_path))
 
 
@@ -117,13 +121,16 @@ def session_for(env: Env, by: By, account: Account, *, restricted: bool = False)
         return _session(env, tx, by, current, restricted=restricted)
 
 
-def _session(env: Env, tx: Tx, by: By, account: Account, *, restricted: bool = False) -> Credential:
+def _session(
+    env: Env, tx: Tx, by: By, account: Account, *, restricted: bool = False, proven: bool = True
+) -> Credential:
+    """``proven``: wholly, so that what is sensitive is not asked for at once; a remembered browser is only half of it."""
     # whoever was let in by a link (set-up, an invitation) has signed in as well
     tx.change_account(account.id, last_login_at=env.clock())
     enrol = restricted or (account.mfa_since is None and must_have_second_factor(env, account))
     return grants.mint(
         env, tx, by, account, Kind.WEB, scopes=(ENROL if enrol else "global",), description="Browser session",
-        proven_at=env.clock(),
+        proven_at=env.clock() if proven else None,
     )  # fmt: skip
 
 
@@ -135,7 +142,7 @@ def must_have_second_factor(env: Env, account: Account) -> bool:
 
 def still_the_same(current: Account | None, proven: Account) -> Account:
     """``current`` when nothing ended its proof meanwhile: a sign-in begun with an old password must not finish after
-    the change.
+    the change, nor one without a second factor after that was turned on.
 
     Raises Refused otherwise.
     """
@@ -143,6 +150,10 @@ def still_the_same(current: Account | None, proven: Account) -> Account:
         raise Refused(decide.unproven("wrong_password"))
     if current.suspended_at is not None:
         raise Refused(decide.suspended(current.suspended_at))
+    if current.mfa_since is not None and current.mfa_since != proven.mfa_since:
+        raise Refused(
+            decide.forbidden("two_factor", "Two-factor sign-in was turned on meanwhile. Sign in again."), forbidden=True
+        )
     return current
 
 
@@ -164,3 +175,13 @@ def sign_out(env: Env, by: By) -> None:
     if by.principal is not None:
         with env.store.writing() as tx:
             grants.end(env, tx, by, Event.LOGOUT, by.principal.account_id, target=by.principal.grant_id)
+
+
+_GUESSED: Final = """\
+Hello,
+
+{most} wrong passwords in a row were given for the account {email} at {where}, the last one from {address}, on {when}.
+
+None of them was right, and nothing was opened. From now on your account takes its password only from places where you have
+signed in before. If you are kept out somewhere else, ask for a link to choose a new password: that lets you in everywhere.
+"""

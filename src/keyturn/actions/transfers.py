@@ -55,10 +55,10 @@ def _find_transfer(tx: Tx, principal: Principal, identity: str) -> Moving:
 
 
 def offer(env: Env, by: By, principal: Principal, *, app: object, recipient: object) -> Moving:
-    """Offers an app to another account, which is told. Raises NotFound, Refused, Invalid."""
+    """Offers an app to another account, which is told. Raises NotFound, Refused, Invalid, Throttled."""
     if not isinstance(app, str):
         raise Invalid("app", "app must be a name or an id")
-    with env.store.writing() as tx:
+    with apps.misses_counted(env, principal), env.store.writing() as tx:
         actor = acting.still(env, tx, principal)
         found, _ = apps.find(tx, principal.account_id, app)
         apps.only_its_owner(tx, found, actor.id, f"Only the owner of {found.name} can hand it on.")

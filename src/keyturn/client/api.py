@@ -97,7 +97,9 @@ class Client:
     def update_account(
         self, *, password: str | None = None, code: str | None = None, **changes: str | bool | None
     ) -> Account:
-        """Change ``name``, ``allow_tracking``, ``beta``; with the account's ``password`` also ``email``."""
+        """Change ``name``, ``allow_tracking``, ``beta``; with the account's ``password`` also ``email``, which
+        counts once the link that is mailed there was opened: until then the answer has the one before.
+        """
         body: dict[str, Any] = dict(changes)
         if password is not None:
             body["password"] = password

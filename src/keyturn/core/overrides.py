@@ -162,13 +162,13 @@ class _Reader:
         by = self._choice(table, "sign_up", "by", ("invitation", "open"))
         domains = table.get("domains", [])
         if not isinstance(domains, list) or not all(
-            isinstance(name, str) and _DOMAIN.fullmatch(name.casefold()) for name in domains
+            isinstance(name, str) and _DOMAIN.fullmatch(name.lower()) for name in domains
         ):
             self._wrong(("sign_up", "domains"), 'this must be a list of domains: ["example.com"]')
             return by, ()
         if domains and by != "open":
             self._wrong(("sign_up", "domains"), 'domains are for open sign-up: by = "open"')
-        return by, tuple(name.casefold() for name in domains)
+        return by, tuple(name.lower() for name in domains)
 
     def _table(self, value: object, path: tuple[str, ...]) -> dict[str, Any]:
         if isinstance(value, dict):

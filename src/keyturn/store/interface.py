@@ -202,7 +202,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A link that makes an account: sent by an administrator, or asked for by whoever signs up (``invited_by`` None)."""
+    """A link that makes an account: sent by an administrator or an operator (``invited_by`` None), or asked for."""
 
     id: str
     email: str
@@ -212,6 +212,8 @@ class Invitation:
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None = None
+    asked: bool = False
+    """By whoever signs up, so it is good only while the policy lets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +347,9 @@ class Tx(Protocol):
     def remove_invitation(self, invitation_id: str) -> bool: ...
     def add_email_link(self, link: EmailLink, digest: bytes) -> None: ...
     def email_link(self, digest: bytes) -> EmailLink | None: ...
+    def email_links(self, account_id: str, alive_at: datetime) -> list[EmailLink]:
+        """Those that can still be followed."""
+
     def use_email_links(self, account_id: str, at: datetime) -> None: ...
     def forget_links(self, before: datetime) -> int: ...
 
@@ -377,7 +382,9 @@ class Tx(Protocol):
     def failures(self, keys: Sequence[str]) -> dict[str, Failures]: ...
     def add_failure(self, key: str, at: datetime) -> None: ...
     def clear_failures(self, keys: Sequence[str]) -> None: ...
-    def forget_failures(self, before: datetime) -> None: ...
+    def forget_failures(self, before: datetime, straight_before: datetime) -> None:
+        """Those whose last was so long ago; ``straight_before``: of the keys that begin with ``straight:``."""
+
     def knows_place(self, account_id: str, place: str) -> bool: ...
     def add_place(self, account_id: str, place: str, at: datetime) -> None: ...
 

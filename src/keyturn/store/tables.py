@@ -356,6 +356,7 @@ invitations = Table(
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("used_at", Moment),
+    Column("asked", Boolean, nullable=False, server_default=sa.false()),
 )  # fmt: skip
 
 email_links = Table(

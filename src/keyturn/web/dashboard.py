@@ -57,6 +57,7 @@ def routes(page: Callable[..., Route], act: Callable[..., Route]) -> list[Route]
         # profile, password, closing the account
         page(profile.HERE, profile.show, post=profile.rename, signed_in=True),
         act(profile.EMAIL, profile.change_email, to="change your e-mail address", slow=True),  # asks for its proof itself
+        act(profile.TAKE_BACK, profile.take_back),
         act(profile.LINK, profile.send_link),
         page(password.HERE, password.show, post=password.submit, to="change your password", signed_in=True, slow=True),  # likewise
         page(closing.HERE, closing.show, post=closing.submit, to="close your account", signed_in=True, sensitive=True),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from keyturn.core.address import key as email_key
 from keyturn.core.credential import Account
 from keyturn.store import tables as t
 from keyturn.store.rows.base import Rows, columns, values
@@ -31,11 +32,6 @@ def found_account(row: Sequence[Any] | None) -> Account | None:
     for place in _FLAGS:
         raw[place] = bool(raw[place])
     return Account(*raw)
-
-
-def email_key(email: str) -> str:
-    """What makes two e-mail addresses the same account: case does not count."""
-    return email.strip().casefold()
 
 
 class AccountRows(Rows):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from keyturn.core.address import key as email_key
 from keyturn.store import tables as t
 from keyturn.store.interface import EmailLink, Invitation
-from keyturn.store.rows.accounts import email_key
 from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ class LinkRows(Rows):
     def email_link(self, digest: bytes) -> EmailLink | None:
         row = self._one(sa.select(*_LINK).where(t.email_links.c.digest == digest))
         return row and EmailLink(*row)
+
+    def email_links(self, account_id: str, alive_at: datetime) -> list[EmailLink]:
+        table = t.email_links.c
+        these = sa.and_(table.account_id == account_id, table.used_at.is_(None), table.expires_at > alive_at)
+        return [EmailLink(*row) for row in self._c.execute(sa.select(*_LINK).where(these))]
 
     def use_email_links(self, account_id: str, at: datetime) -> None:
         """All of the account are used up."""

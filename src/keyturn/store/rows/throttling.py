@@ -32,8 +32,10 @@ class ThrottleRows(Rows):
     def clear_failures(self, keys: Sequence[str]) -> None:
         self._c.execute(sa.delete(t.failures).where(t.failures.c.key.in_(keys)))
 
-    def forget_failures(self, before: datetime) -> None:
-        self._c.execute(sa.delete(t.failures).where(t.failures.c.last_at < before))
+    def forget_failures(self, before: datetime, straight_before: datetime) -> None:
+        straight = t.failures.c.key.startswith("straight:", autoescape=True)
+        old = sa.case((straight, t.failures.c.last_at < straight_before), else_=sa.true())
+        self._c.execute(sa.delete(t.failures).where(t.failures.c.last_at < before, old))
 
     def knows_place(self, account_id: str, place: str) -> bool:
         this = sa.and_(t.places.c.account_id == account_id, t.places.c.place == place)

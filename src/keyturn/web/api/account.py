@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from keyturn.actions import accounts, preview
+from keyturn.actions import accounts, addresses, preview
 from keyturn.actions.env import Invalid
 from keyturn.core.policy import Event
 from keyturn.web import mailed, render
@@ -35,12 +35,16 @@ def rate_limit(face: Face) -> Callable[[Call], Answer]:
 def update(face: Face) -> Callable[[Call], Answer]:
     """PATCH /account: name, allow_tracking, beta; with ``password`` also the e-mail, or the password to
     ``new_password``. Whatever is wrong with any of them is found before anything changes.
+
+    Another e-mail is in the answer's ``pending_email`` until the link that was sent there is followed; ``email`` is the one
+    in force.
     """
 
     def run(call: Call) -> Answer:
         body, current = call.body, call.body.get("password")
         accounts.clean_changes(body)
         email = body.get("email") if body.get("email") != call.principal.email else None
+        more: dict[str, Any] = {}
         if body.get("new_password") is not None:
             if email is not None:
                 raise Invalid("email", "change the e-mail address and the password in two requests")
@@ -49,7 +53,12 @@ def update(face: Face) -> Callable[[Call], Answer]:
             accounts.change_email(
                 call.env, call.by, call.principal, email=email, current_password=current, sender=mailed.confirming(face)
             )
-        return Answer(render.account(accounts.update(call.env, call.by, call.principal, body)))
+        elif body.get("email") is not None:  # the one in force: no other one is wanted any more
+            addresses.take_back(call.env, call.by, call.principal)
+        pending = addresses.pending(call.env, call.principal)
+        if pending is not None:
+            more["pending_email"] = pending
+        return Answer(render.account(accounts.update(call.env, call.by, call.principal, body)) | more)
 
     return run
 

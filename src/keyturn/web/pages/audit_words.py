@@ -29,7 +29,9 @@ _SAID_OF_A_LIFE: Final = {
 _SAID: Final[dict[str, str]] = {
     "account.create": "The account was made",
     "account.update": "The profile was changed",
+    "account.email_ask": "Another e-mail address was asked for",
     "account.email_change": "The e-mail address was changed",
+    "account.email_take_back": "The change of the e-mail address was taken back",
     "account.password_change": "The password was changed",
     "account.password_reset": "The password was reset by mail",
     "account.suspend": "The account was suspended",
@@ -243,7 +245,9 @@ def _text(name: str) -> Callable[[Mapping[str, Any]], str]:
 
 _ABOUT: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "account.update": lambda details: ", ".join(map(str, _list(details.get("fields")))),
+    "account.email_ask": _changed,
     "account.email_change": _changed,
+    "account.email_take_back": _text("email"),
     "client.create": _text("name"),
     "client.remove": _text("name"),
     "client.update": lambda details: _changed(details, "name", "redirect_uri"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keyturn.actions import cli_login, throttle
 from keyturn.core import decide, lifecycle
 from keyturn.core.policy import Kind
-from keyturn.web.pages import sign_in
+from keyturn.web.pages import confirm, sign_in
 from keyturn.web.pages.visit import see_other
 
 if TYPE_CHECKING:
@@ -47,14 +47,21 @@ def _same_place(one: str, other: str) -> bool:
 
 
 def submit(visit: Visit) -> Response:
-    """POST: the decision."""
+    """POST: the decision. To approve takes a proof of who one is, as the login outlasts the session; to deny takes none."""
     if visit.principal is None:
         return see_other(sign_in.LOGIN_PATH + visit.params["secret"])
+    if visit.form.get("decision") == "approve" or "proof" in visit.form:
+        cli_login.shown(visit.env, visit.params["secret"])  # nobody is asked to prove anything for a login that is over
+        return confirm.first(visit, _decide, posting=True)
+    return _decide(visit)
+
+
+def _decide(visit: Visit) -> Response:
     decision = visit.form.get("decision")
     if decision not in ("approve", "deny"):
         return show(visit)
     approve = decision == "approve"
-    login = cli_login.decide_login(visit.face.env, visit.by, visit.principal, visit.params["secret"], approve=approve)
+    login = cli_login.decide_login(visit.env, visit.by, visit.me, visit.params["secret"], approve=approve)
     title = "Logged in" if approve else "Login denied"
     return visit.render("cli_done.html", title=title, outcome="approved" if approve else "denied", login=login)
 

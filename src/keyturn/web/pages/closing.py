@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from keyturn.actions import closing
+from keyturn.core import address as mailbox
 from keyturn.web.pages import shown
 from keyturn.web.pages.visit import drop_cookie, message
 
@@ -39,7 +40,7 @@ def _page(visit: Visit, *, status: int = 200, error: str | None = None) -> Respo
 def submit(visit: Visit) -> Response:
     """POST, once who asks was proven: the e-mail address was typed as a last thought."""
     typed = visit.form.get("email", "").strip()
-    if typed.casefold() != visit.owner.email.casefold():
+    if mailbox.key(typed) != mailbox.key(visit.owner.email):
         return _page(visit, status=422, error="That is not the e-mail address of this account. Nothing was closed.")
     closed = closing.close(visit.env, visit.by, visit.me)
     count = len(closed.endings)

@@ -55,6 +55,8 @@ def ask(
 
 
 def _back(visit: Visit) -> str:
+    if not visit.path.startswith(("/settings/", "/admin/")):  # a question from elsewhere: back to it
+        return local_path(visit.path + (f"?{visit.query}" if visit.query else ""))
     above = visit.path.rsplit("/", 1)[0]
     # /settings and /admin are no pages: what lies right under them is
     return local_path(above if above.count("/") > 1 else visit.path)
@@ -67,7 +69,8 @@ def _proven(visit: Visit, run: Run) -> Response:
         secret = _judge(visit)
     except Throttled as problem:
         wait = lifecycle.in_words(max(1, round(problem.after.total_seconds())))
-        return ask(visit, original, posting=acts, status=429, error=f"Too many wrong tries. Try again in {wait}.")
+        error = str(problem) if problem.held else f"Too many wrong tries. Try again in {wait}."
+        return ask(visit, original, posting=acts, status=429, error=error)
     except (Refused, Invalid) as problem:
         sentence = str(problem)
         if isinstance(problem, Refused) and problem.deny.reason == "wrong_password":

@@ -14,7 +14,7 @@ from keyturn.actions.env import Invalid
 from keyturn.core import lifecycle, redirect, scope
 from keyturn.core.policy import Kind
 from keyturn.web.api.oauth import AUTHORIZE
-from keyturn.web.pages import sign_in
+from keyturn.web.pages import confirm, sign_in
 from keyturn.web.pages.oauth_request import allow_redirect, parameters
 from keyturn.web.pages.visit import message, see_other
 
@@ -58,14 +58,28 @@ def show(visit: Visit) -> Response:
 
 
 def submit(visit: Visit) -> Response:
-    """POST: the decision; the browser takes the answer to the client."""
+    """POST: the decision; the browser takes the answer to the client. To allow takes a proof of who one is, as what the
+    client gets outlasts the session; to deny takes none.
+    """
+    if visit.principal is None:
+        return see_other(_path(visit))
+    if visit.form.get("decision") != "allow" and "proof" not in visit.form:
+        return _decide(visit)
+    try:
+        request = consent.read(visit.env, parameters(visit.query))
+    except Invalid as wrong:
+        return _nobody(visit, wrong)
+    return allow_redirect(confirm.first(visit, _decide, posting=True), request)
+
+
+def _decide(visit: Visit) -> Response:
     decision = visit.form.get("decision")
-    if visit.principal is None or decision not in ("allow", "deny"):
-        return see_other(_path(visit)) if visit.principal is None else show(visit)
-    env, asked, code = visit.face.env, parameters(visit.query), None
+    if decision not in ("allow", "deny"):
+        return show(visit)
+    env, asked, code = visit.env, parameters(visit.query), None
     try:
         if decision == "allow":
-            request, code = consent.allow(env, visit.by, visit.principal, asked)
+            request, code = consent.allow(env, visit.by, visit.me, asked)
         else:
             request = consent.deny(env, visit.by, asked)
     except Invalid as wrong:

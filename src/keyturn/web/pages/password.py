@@ -12,7 +12,7 @@ from keyturn.core import policy
 from keyturn.core.policy import Effect, Event, Kind
 from keyturn.web.pages import confirm, shown
 from keyturn.web.pages.profile import sentence
-from keyturn.web.pages.sign_in import wait
+from keyturn.web.pages.sign_in import too_many
 from keyturn.web.pages.visit import drop_cookie, message, set_cookie
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _change(visit: Visit) -> Response:
         field = "current_password" if wrong.field == "current_password" else "new_password"
         return _page(visit, status=422, error=sentence(wrong), field=field)
     except Throttled as problem:
-        error = f"Too many wrong passwords. Try again in {wait(problem)}."
+        error = too_many(problem, "wrong passwords")
         return _page(visit, status=429, error=error, field="current_password")
     return _done(visit, changed)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HERE = "/settings/profile"
 EMAIL = f"{HERE}/email"
+TAKE_BACK = f"{EMAIL}/take-back"
 LINK = f"{HERE}/link"
 
 
@@ -33,7 +34,7 @@ def _page(visit: Visit, *, status: int = 200, error: str | None = None, field: s
     return visit.render(
         "profile.html", status, title="Profile", here=HERE, error=error, field=field, email_action=EMAIL, link_action=LINK,
         name=form.get("name", owner.name or ""), new_email=form.get("email", ""), life=lifecycle.in_words(policy.EMAIL_LINK),
-        email_longest=accounts.EMAIL_LONGEST,
+        email_longest=accounts.EMAIL_LONGEST, pending=addresses.pending(visit.env, visit.me), take_back=TAKE_BACK,
     )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ def change_email(visit: Visit) -> Response:
 def _change_email(visit: Visit, *, proven: bool) -> Response:
     form = visit.form
     try:
-        changed = accounts.change_email(
+        asked = accounts.change_email(
             visit.env, visit.by, visit.me, email=form.get("email"), current_password=form.get("current_password"), proven=proven,
             sender=mailed.confirming(visit.face),
         )  # fmt: skip
@@ -70,11 +71,19 @@ def _change_email(visit: Visit, *, proven: bool) -> Response:
         field = "current_password" if "password" in wrong.field else "email"
         return _page(visit, status=422, error=sentence(wrong), field=field)
     except Throttled as problem:
-        error = f"{str(problem).partition('.')[0]}. Try again in {wait(problem)}."
+        error = str(problem) if problem.held else f"{str(problem).partition('.')[0]}. Try again in {wait(problem)}."
         return _page(visit, status=429, error=error, field="email")
     return visit.done(
-        HERE, f"Your address is {changed.email} now: you sign in with it from now on. A link to confirm it is on its way there."
+        HERE, f"A link is on its way to {asked}. Your address changes once you have opened it; the old one stays until then.",
+        "info",
     )  # fmt: skip
+
+
+def take_back(visit: Visit) -> Response:
+    """POST /settings/profile/email/take-back: the address stays as it is."""
+    if addresses.take_back(visit.env, visit.by, visit.me) is None:
+        return visit.done(HERE, "No other address was waiting.", "info")
+    return visit.done(HERE, f"Your address stays {visit.owner.email}. The link that was mailed works no more.")
 
 
 def send_link(visit: Visit) -> Response:
@@ -90,17 +99,19 @@ def send_link(visit: Visit) -> Response:
 
 def show_confirm(visit: Visit) -> Response:
     """GET /confirm-email/SECRET: proves nothing yet, for mail scanners look as well."""
-    account = addresses.opened(visit.env, visit.params["secret"])
+    found = addresses.opened(visit.env, visit.params["secret"])
     return visit.render(
         "confirm_email.html", title="Confirm your e-mail address", action=f"{mailed.CONFIRM}/{visit.params['secret']}",
-        email=account.email,
+        email=found.email, changes=found.changes,
     )  # fmt: skip
 
 
 def submit_confirm(visit: Visit) -> Response:
-    """POST: the address is proven."""
-    account = addresses.prove(visit.env, visit.by, visit.params["secret"])
-    if visit.account is not None and visit.account.id == account.id:
+    """POST: the address is proven, and the account's from now on if it was not before."""
+    proven = addresses.prove(visit.env, visit.by, visit.params["secret"])
+    if visit.account is not None and visit.account.id == proven.account.id:
+        if visit.account.email != proven.email:
+            return visit.done(HERE, f"Your address is {proven.email} now: you sign in with it from now on.")
         return visit.done(HERE, "Your e-mail address is confirmed.")
     return message(
         replace(visit, account=None), 200, "Your e-mail address is confirmed", ["You can close this page, or sign in."],

@@ -99,14 +99,12 @@ def submit(visit: Visit) -> Response:
         reason = problem.deny.reason
         sentence = (
             problem.deny.message
-            if reason == "owner_suspended"
+            if reason in ("owner_suspended", "two_factor")
             else "That e-mail address and password do not belong together."
         )
         return form(visit, next_path, status=401, error=sentence, email=email, field="password")
     except Throttled as problem:
-        return form(
-            visit, next_path, status=429, error=f"Too many failed sign-ins. Try again in {wait(problem)}.", email=email
-        )
+        return form(visit, next_path, status=429, error=too_many(problem, "failed sign-ins"), email=email)
     if entered.session is None:
         assert entered.second_step is not None
         response = see_other(SECOND)
@@ -118,6 +116,11 @@ def submit(visit: Visit) -> Response:
 def wait(problem: Throttled) -> str:
     """How long, in words."""
     return lifecycle.in_words(max(1, round(problem.after.total_seconds())))
+
+
+def too_many(problem: Throttled, what: str) -> str:
+    """What to tell who failed too often: how long to wait, or what else helps."""
+    return str(problem) if problem.held else f"Too many {what}. Try again in {wait(problem)}."
 
 
 def into(visit: Visit, session: Credential, next_path: str, device: str | None = None) -> Response:

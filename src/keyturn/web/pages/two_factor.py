@@ -14,10 +14,11 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 from starlette.responses import Response
 
-from keyturn.actions import factors
+from keyturn.actions import factors, preview
 from keyturn.actions.authenticate import web_session
 from keyturn.actions.env import Invalid, NotFound, Refused, Throttled
 from keyturn.core import recovery
+from keyturn.core.policy import Event
 from keyturn.web import qr, words
 from keyturn.web.pages import agents, confirm, sign_in
 from keyturn.web.pages.visit import SET_UP, local_path, message, see_other, set_cookie
@@ -165,6 +166,7 @@ def _added(visit: Visit, added: Added) -> Response:
 def _codes(visit: Visit, codes: list[str], first: str = "") -> Response:
     return visit.render(
         "two_factor_codes.html", title="Your recovery codes", here=SET_UP, codes=codes, first=first, next=_next(visit),
+        others=len(preview.preview(visit.env, visit.by, Event.LOGOUT_OTHERS).ends) if first else 0,
         download=DOWNLOAD, after=_next(visit) if _next(visit) != "/" else SET_UP,
     )  # fmt: skip
 
@@ -275,7 +277,7 @@ def turn_off(visit: Visit) -> Response:
     try:
         factors.turn_off(visit.env, visit.by, visit.me, current_password=visit.form.get("current_password"))
     except Throttled as problem:
-        return _off(visit, status=429, error=f"Too many wrong passwords. Try again in {sign_in.wait(problem)}.")
+        return _off(visit, status=429, error=sign_in.too_many(problem, "wrong passwords"))
     except (Invalid, Refused) as wrong:
         return _off(visit, status=422, error=words.sentence(str(wrong)))
     return visit.done(SET_UP, "Two-factor sign-in is off: your password alone signs you in.", "warn")
