@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import uvicorn
 
+from keyturn import in_force, tls, workers
 from keyturn import settings as configuration
-from keyturn import tls, workers
 from keyturn.actions import accounts, tighten
 from keyturn.actions.env import Env, Limits, Post
 from keyturn.actions.refusals import Refusals
@@ -31,8 +31,8 @@ from keyturn.store.interface import Unavailable
 from keyturn.turns import Slots
 from keyturn.web import app
 from keyturn.web.api.apps import ssh_url as ssh_address
-from keyturn.web.face import GIT_LIMIT, Face
-from keyturn.web.limits import Limit
+from keyturn.web.face import Face
+from keyturn.web.limits import GIT, GIT_FILE, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -166,19 +166,23 @@ def main(argv: Sequence[str]) -> int:
         secured = tls.Tls(settings.tls) if settings.tls else None
         sockets = listen(settings.bind, settings.port)
         host_keys, ssh_sockets = _prepare_ssh(settings)
+        scheme, port = "https" if secured else "http", sockets[0].getsockname()[1]
+        url = settings.public_url or f"{scheme}://{_host(settings.bind)}:{port}"
+        in_force.write(settings.data, in_force.InForce(
+            url, settings.git, settings.policy, settings.post.post(url).webhook_host,
+        ))  # fmt: skip
+        # shared by the workers, so made before they are; those of git are counted by OpenSSH's commands as well
+        limits = (Limit(settings.rate_limit), Limit(VERIFY_LIMIT), Limit(BEGIN_LIMIT))
+        report_limit, git_limit = Limit(REPORT_LIMIT), Limit(GIT, file=settings.data / GIT_FILE)
     except (OSError, migrate.Newer, sealing.BadKeys, tls.BadCertificate, BadSsh) as fault:
         print(f"keyturn serve: {fault}", file=sys.stderr)
         return 1
     except Unavailable as fault:
         print(f"keyturn serve: the store cannot be opened: {fault}", file=sys.stderr)
         return 1
-    url = settings.public_url or f"http{'s' if secured else ''}://{_host(settings.bind)}:{sockets[0].getsockname()[1]}"
     ssh_url = settings.ssh_url
     if ssh_url is None and ssh_sockets:
         ssh_url = ssh_address(url, ssh_sockets[0].getsockname()[1])
-    # shared by the workers, so made before they are
-    limits = (Limit(settings.rate_limit), Limit(VERIFY_LIMIT), Limit(BEGIN_LIMIT))
-    report_limit, git_limit = Limit(REPORT_LIMIT), Limit(GIT_LIMIT)
 
     def announce() -> None:
         if secret is not None:

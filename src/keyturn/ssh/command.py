@@ -100,6 +100,8 @@ async def _git(
             principal.grant_id, refused.deny.reason, who.address, **git_access.refused(service, wanted.app)
         )
         raise
+    if service == PUSH and face.no_pushes:
+        return 1, f"{face.no_pushes}\n"
     by = By(principal, who.address, who.agent[:300], str(uuid.uuid4()))
     hooks = git_access.hooks(face.env, by, principal, app.id) if service == PUSH else None
     warning = decide.warning(principal, face.env.clock()) if service == FETCH else None
