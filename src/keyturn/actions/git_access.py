@@ -273,18 +273,26 @@ def settle(env: Env, app_id: str | None = None) -> int:
 
 
 def tidy(env: Env) -> int:
-    """Packs the repositories that were pushed to lately and need it; how many. For the upkeep, every hour or so."""
+    """Packs one of the repositories that were pushed to lately and need it; how many. For the upkeep, every few minutes."""
     if env.repositories is None:
         return 0
     with env.store.reading() as tx:
         pushed_to = tx.apps_pushed(env.clock() - TIDIED_FOR)
-    count = 0
-    for app in pushed_to:
+    # from anywhere on: one that cannot be packed is in nobody's way for long
+    start = int.from_bytes(env.random_bytes(4), "big") % len(pushed_to) if pushed_to else 0
+    for app in pushed_to[start:] + pushed_to[:start]:
         try:
-            count += env.repositories.tidy(app.id)
+            if env.repositories.tidy(app.id):
+                return 1
         except OSError as fault:
             log.warning("%s", fault)
-    return count
+            return 0
+    return 0
+
+
+def sweep(env: Env) -> int:
+    """Removes what pushes left that had to be killed; how many. For the upkeep."""
+    return env.repositories.sweep() if env.repositories is not None else 0
 
 
 def _written(by: By, principal: Principal, app_id: str, changes: Sequence[Change]) -> dict[str, Any]:
