@@ -27,13 +27,13 @@ from keyturn.actions.refusals import write as write_refusals
 from keyturn.adapters.commands import CommandPolicy
 from keyturn.adapters.git import Git
 from keyturn.adapters.turns import FileSlots
-from keyturn.core import overrides, sshkey
+from keyturn.core import overrides, push, sshkey
 from keyturn.exchange import Interrupted
 from keyturn.ssh import auth, command
 from keyturn.ssh.face import SshFace
 from keyturn.store import sql
 from keyturn.store.interface import Unavailable
-from keyturn.web.limits import GIT, GIT_FILE, Limit
+from keyturn.web.limits import GIT, GIT_FILE, PUSH_FILE, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +124,8 @@ async def _serve(asked: argparse.Namespace) -> int:
     counted, refusals = uses.Uses(), Refusals()
     turns = FileSlots(asked.data / TURNS, limits.processes)
     take = Limit(GIT, file=asked.data / GIT_FILE).take
-    face = SshFace(env, repositories, counted, refusals, take, turns, no_pushes=no_pushes)
+    take_push = Limit(push.AN_HOUR, file=asked.data / PUSH_FILE).take
+    face = SshFace(env, repositories, counted, refusals, take, take_push, turns, no_pushes=no_pushes)
     who = command.Who(asked.key, _address(), "OpenSSH")
     try:
         status, said = await command.carry_out(

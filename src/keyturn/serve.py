@@ -25,14 +25,14 @@ from keyturn.adapters.descriptors import raise_descriptors
 from keyturn.adapters.git import Git
 from keyturn.adapters.passkeys import WebAuthn
 from keyturn.adapters.passwords import Argon2Passwords
-from keyturn.core import policy
+from keyturn.core import policy, push
 from keyturn.store import migrate, sql
 from keyturn.store.interface import Unavailable
 from keyturn.turns import Slots
 from keyturn.web import app
 from keyturn.web.api.apps import ssh_url as ssh_address
 from keyturn.web.face import Face
-from keyturn.web.limits import GIT, GIT_FILE, Limit
+from keyturn.web.limits import GIT, GIT_FILE, PUSH_FILE, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -174,6 +174,7 @@ def main(argv: Sequence[str]) -> int:
         # shared by the workers, so made before they are; those of git are counted by OpenSSH's commands as well
         limits = (Limit(settings.rate_limit), Limit(VERIFY_LIMIT), Limit(BEGIN_LIMIT))
         report_limit, git_limit = Limit(REPORT_LIMIT), Limit(GIT, file=settings.data / GIT_FILE)
+        push_limit = Limit(push.AN_HOUR, file=settings.data / PUSH_FILE)
     except (OSError, migrate.Newer, sealing.BadKeys, tls.BadCertificate, BadSsh) as fault:
         print(f"keyturn serve: {fault}", file=sys.stderr)
         return 1
@@ -206,8 +207,8 @@ def main(argv: Sequence[str]) -> int:
         )
         turns = Slots(settings.git.limits.processes)
         face = Face(
-            env, url, *limits, Refusals(), report_limit, git_limit=git_limit, git=repositories, turns=turns, ssh=bool(ssh_sockets),
-            upkeep_every=settings.upkeep_seconds, workers=settings.workers, ssh_url=ssh_url,
+            env, url, *limits, Refusals(), report_limit, git_limit=git_limit, push_limit=push_limit, git=repositories,
+            turns=turns, ssh=bool(ssh_sockets), upkeep_every=settings.upkeep_seconds, workers=settings.workers, ssh_url=ssh_url,
         )  # fmt: skip
         doors = _doors(descriptors, settings, secured)
         config = uvicorn.Config(
@@ -256,9 +257,8 @@ def _ssh_server(
 
     limits = SshLimits()
     limits = replace(limits, connections=min(limits.connections, descriptors // 4))
-    return SshServer(
-        SshFace(face.env, repositories, face.uses, face.refusals, face.git_limit.take, turns, limits), keys
-    )
+    counts = face.git_limit.take, face.push_limit.take
+    return SshServer(SshFace(face.env, repositories, face.uses, face.refusals, *counts, turns, limits), keys)
 
 
 def _doors(descriptors: int, settings: Settings, secured: tls.Tls | None) -> Doors | None:

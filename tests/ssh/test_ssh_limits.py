@@ -26,7 +26,7 @@ from keyturn.store.interface import Unavailable
 from keyturn.turns import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from keyturn.actions.env import Env
@@ -44,14 +44,16 @@ class Served:
     hosts: list[asyncssh.SSHKey]
 
     @asynccontextmanager
-    async def serving(self, limits: SshLimits, calls: int = 1000) -> AsyncIterator[tuple[int, SshServer]]:
+    async def serving(
+        self, limits: SshLimits, calls: int = 1000, pushes: int = 1000
+    ) -> AsyncIterator[tuple[int, SshServer]]:
         """A server, and its port."""
-        left = iter(range(calls))
 
-        def take(_account: str, _now: float) -> tuple[int, float]:
-            return (1, 0.0) if next(left, None) is not None else (0, 7.2)
+        def counting(most: int) -> Callable[[str, float], tuple[int, float]]:
+            left = iter(range(most))
+            return lambda _account, _now: (1, 0.0) if next(left, None) is not None else (0, 7.2)
 
-        face = SshFace(self.env, self.git, Uses(), Refusals(), take, Slots(4), limits)
+        face = SshFace(self.env, self.git, Uses(), Refusals(), counting(calls), counting(pushes), Slots(4), limits)
         made = SshServer(face, self.hosts)
         sockets = serve.listen("localhost", 0)
         await made.serve(sockets)
@@ -216,6 +218,19 @@ def test_the_limit_of_an_accounts_fetches_and_pushes(served: Served) -> None:
             done = await client.run(name)
             assert done.exit_status == 1
             assert done.stderr == "Your account reached the limit of fetches and pushes; try again in 8 seconds.\n"
+
+    loops.run(work())
+
+
+def test_the_limit_of_an_accounts_pushes(served: Served) -> None:
+    async def work() -> None:
+        async with served.serving(SshLimits(), pushes=0) as (port, _), served.connect(port) as client:
+            assert (await client.run(f"git-upload-pack '{served.app}.git'", input="0000")).exit_status == 0
+            done = await client.run(f"git-receive-pack '{served.app}.git'")
+            assert (done.exit_status, done.stderr) == (
+                1,
+                "Your account has pushed too often: 3600 pushes an hour are the most. Try again in 8 seconds.\n",
+            )
 
     loops.run(work())
 

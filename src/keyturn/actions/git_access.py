@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from subprocess import SubprocessError
@@ -103,6 +104,14 @@ class Program(Protocol):
     def told(self, service: str, app_id: str, version: int) -> Told:
         """What git says first of an app's repository."""
         ...
+
+
+def too_many_pushes(wait: float) -> str:
+    """What an account is told that pushes too often; ``wait``: seconds until it may again."""
+    return (
+        f"Your account has pushed too often: {push.AN_HOUR} pushes an hour are the most. "
+        f"Try again in {math.ceil(wait)} seconds."
+    )
 
 
 def sentence(message: str, following: str | None = None) -> str:
@@ -212,7 +221,7 @@ def judge(env: Env, by: By, principal: Principal, app_id: str, changes: Sequence
         with env.store.writing() as tx:
             audit.record(
                 env, tx, by, "git.push", outcome="refused", reason=reason,
-                app=app_id, refs=push.refs(changes), refs_count=len(changes),
+                app=app_id, refs=push.kept(changes), refs_count=len(changes),
             )  # fmt: skip
     return refusal
 
@@ -234,7 +243,15 @@ def pushed(env: Env, by: By, principal: Principal, app_id: str, changes: Sequenc
             return []
         told = push.facts(app, principal, changes, by.address)
         audit.record(
-            env, tx, by, "git.push", app=app.id, name=app.name, refs=told["refs"], refs_count=len(changes), bytes=size
+            env,
+            tx,
+            by,
+            "git.push",
+            app=app.id,
+            name=app.name,
+            refs=push.kept(changes),
+            refs_count=len(changes),
+            bytes=size,
         )
         tx.change_app(app.id, released_at=now, repo_size=size)
         body = json.dumps(push.event(told, now), ensure_ascii=False, separators=(",", ":"))

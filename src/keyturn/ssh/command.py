@@ -102,6 +102,10 @@ async def _git(
         raise
     if service == PUSH and face.no_pushes:
         return 1, f"{face.no_pushes}\n"
+    if service == PUSH:
+        _, wait = face.take_push(principal.account_id, face.env.clock().timestamp())
+        if wait:
+            return 1, git_access.sentence(git_access.too_many_pushes(wait))
     by = By(principal, who.address, who.agent[:300], str(uuid.uuid4()))
     hooks = git_access.hooks(face.env, by, principal, app.id) if service == PUSH else None
     warning = decide.warning(principal, face.env.clock()) if service == FETCH else None

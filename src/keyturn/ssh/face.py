@@ -51,6 +51,8 @@ class SshFace:
     refusals: Refusals
     take: Callable[[str, float], tuple[int, float]]
     """Counts a run of git for an account at a time (seconds): how many remain, and the seconds to wait if none does."""
+    take_push: Callable[[str, float], tuple[int, float]]
+    """The same for a push."""
     turns: Turns
     limits: SshLimits = field(default_factory=SshLimits)
     no_pushes: str = ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from keyturn.actions.env import By
 from keyturn.actions.throttle import place_of
 from keyturn.actions.uses import AGENT_LONGEST, Uses
-from keyturn.core import decide
+from keyturn.core import decide, push
 from keyturn.core.credential import Deny
 from keyturn.web import call, limits, refuse
 from keyturn.web.answer import iso
@@ -49,6 +49,8 @@ class Face:
     """Requests of git, an account."""
     ssh_url: str | None = None
     """Where people reach git over SSH: ``ssh://git@HOST:PORT``, no trailing slash; None: not at all."""
+    push_limit: Limit = field(default_factory=lambda: Limit(push.AN_HOUR))
+    """Pushes, an account."""
     git: Program | None = None
     """None where there are no repositories."""
     turns: Turns | None = None

@@ -21,6 +21,8 @@ GIT: Final = 36_000
 """Requests of git an hour: a fetch is two or three."""
 GIT_FILE: Final = "git.limit"
 """Of the data folder: where they are counted."""
+PUSH_FILE: Final = "push.limit"
+"""And where pushes are."""
 
 
 class Limit:
@@ -53,6 +55,10 @@ class Limit:
         if not self.most:
             return 1_000_000
         return int((now + self._window - self._look(key, now)[2]) / self._step + 1e-6)
+
+    def wait(self, key: str, now: float) -> float:
+        """The seconds until ``key`` may make a request; counts nothing."""
+        return max(0.0, self._look(key, now)[2] + self._step - now - self._window) if self.most else 0.0
 
     def _look(self, key: str, now: float) -> tuple[int, int, float]:
         mixed = self._hash(key)  # of 64 bits
