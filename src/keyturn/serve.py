@@ -161,6 +161,11 @@ def main(argv: Sequence[str]) -> int:
     try:
         secret = prepare(settings)
         sealing.open_or_make(settings.secret_keys, secrets.token_bytes)  # before there are workers, and to fail by name
+        git = replace(
+            settings.git, before=commands.found("--pre-receive", settings.git.before),
+            after=commands.found("--post-receive", settings.git.after),
+        )  # fmt: skip
+        settings = replace(settings, git=git)
         repositories = Git(settings.repositories, settings.git.limits)
         repositories.clear_trash()
         secured = tls.Tls(settings.tls) if settings.tls else None
@@ -175,7 +180,7 @@ def main(argv: Sequence[str]) -> int:
         limits = (Limit(settings.rate_limit), Limit(VERIFY_LIMIT), Limit(BEGIN_LIMIT))
         report_limit, git_limit = Limit(REPORT_LIMIT), Limit(GIT, file=settings.data / GIT_FILE)
         push_limit = Limit(push.AN_HOUR, file=settings.data / PUSH_FILE)
-    except (OSError, migrate.Newer, sealing.BadKeys, tls.BadCertificate, BadSsh) as fault:
+    except (OSError, migrate.Newer, sealing.BadKeys, tls.BadCertificate, commands.NoProgram, BadSsh) as fault:
         print(f"keyturn serve: {fault}", file=sys.stderr)
         return 1
     except Unavailable as fault:
