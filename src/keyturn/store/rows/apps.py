@@ -81,11 +81,11 @@ class AppRows(Rows):
         self._change(t.apps, t.apps.c.id == app_id, changes)
 
     def end_app(self, app_id: str, at: datetime) -> None:
-        """Its name is free again, nobody collaborates on it, and no transfer of it goes on."""
+        """Nobody has its name, nobody collaborates on it, and it is offered to nobody."""
         self._change(t.apps, t.apps.c.id == app_id, {"ended_at": at, "updated_at": at, "name_key": None})
         self._c.execute(sa.delete(t.collaborators).where(t.collaborators.c.app_id == app_id))
         pending = sa.and_(t.app_transfers.c.app_id == app_id, t.app_transfers.c.state == "pending")
-        self._change(t.app_transfers, pending, {"state": "declined", "updated_at": at})
+        self._c.execute(sa.delete(t.app_transfers).where(pending))
 
     def collaborators(self, app_id: str) -> list[Collaborator]:
         select = sa.select(*_COLLABORATOR).where(t.collaborators.c.app_id == app_id).order_by(t.collaborators.c.id)
@@ -125,3 +125,7 @@ class AppRows(Rows):
 
     def change_transfer(self, transfer_id: str, **changes: object) -> None:
         self._change(t.app_transfers, t.app_transfers.c.id == transfer_id, changes)
+
+    def remove_transfer(self, transfer_id: str) -> None:
+        """As if it had not been offered."""
+        self._c.execute(sa.delete(t.app_transfers).where(t.app_transfers.c.id == transfer_id))
