@@ -106,6 +106,10 @@ class Program(Protocol):
         ...
 
 
+APPS: Final = "keyturn apps"
+"""What shows whoever asked for none of theirs what there is."""
+
+
 def too_many_pushes(wait: float) -> str:
     """What an account is told that pushes too often; ``wait``: seconds until it may again."""
     return (
@@ -216,7 +220,7 @@ def judge(env: Env, by: By, principal: Principal, app_id: str, changes: Sequence
     except Refused as refused:
         reason, refusal = refused.deny.reason, sentence(refused.deny.message, refused.deny.next)
     except NotFound as gone:
-        reason, refusal = "not_found", str(gone)
+        reason, refusal = "not_found", sentence(str(gone), APPS)
     if refusal is not None:
         with env.store.writing() as tx:
             audit.record(

@@ -61,6 +61,9 @@ class Git:
         """Serves one request."""
         try:
             refusal = await self._serve(scope, receive, send)
+        except NotFound as problem:
+            refusal = refuse.problem(problem)
+            refusal.body["next"] = git_access.APPS
         except Problem as problem:
             refusal = refuse.problem(problem)
         except Unavailable:
