@@ -1,4 +1,4 @@
-"""What the store keeps of apps: a name is one living app's, and is free when that has ended."""
+"""What the store keeps of apps: a name is one living app's, and who gave it up is known."""
 
 from __future__ import annotations
 
@@ -39,6 +39,25 @@ def test_a_name_is_one_living_apps(world: World) -> None:
         ended = tx.app("a1")
         assert ended is not None
         assert ended.ended_at == LATER
+
+
+def test_who_gave_a_name_up_last_is_known(world: World) -> None:
+    ann, bob = world.account(), world.account("bob@example.com")
+    with world.store.writing() as tx:
+        for number, (owner, name, day) in enumerate(
+            ((ann, "one", 1), (bob, "one", 2), (ann, "two", 3), (ann, "two", 5), (ann, "three", 4))
+        ):
+            at = START + timedelta(days=day)
+            tx.add_app(App(f"a{number}", name, owner.id, START, at, ended_at=at))
+        tx.add_app(App("a9", "one", ann.id, START, START))
+
+        def by(name: str, since: int = 0, most: int = 100) -> str | None:
+            found = tx.gave_up(name, START + timedelta(days=since), most)
+            return found and found.id
+
+        assert (by("one"), by("two"), by("none")) == ("a1", "a3", None)
+        assert (by("two", 5), by("two", 6)) == ("a3", None)
+        assert (by("three", most=1), by("three", most=2), by("one", most=1)) == (None, "a4", "a1")
 
 
 def test_an_account_sees_what_it_owns_and_what_it_shares(world: World) -> None:

@@ -67,13 +67,25 @@ class AppRows(Rows):
         select = sa.select(*_APP).where(these, t.apps.c.ended_at.is_(None)).order_by(t.apps.c.name)
         return [App(*row) for row in self._c.execute(select)]
 
+    def gave_up(self, name: str, since: datetime, most: int) -> App | None:
+        """The one that had the name last and ended since then, if it is among the ``most`` of its owner's that ended last."""
+        these = sa.and_(t.apps.c.name == name, t.apps.c.ended_at >= since)
+        row = self._one(sa.select(*_APP).where(these).order_by(t.apps.c.ended_at.desc()).limit(1))
+        if row is None:
+            return None
+        app = App(*row)
+        later = sa.and_(t.apps.c.owner_id == app.owner_id, t.apps.c.ended_at > app.ended_at)
+        count = self._c.execute(sa.select(sa.func.count()).select_from(t.apps).where(later)).scalar_one()
+        return app if count < most else None
+
     def apps_pushed(self, since: datetime) -> list[App]:
         """Living ones that were pushed to since then."""
         these = sa.and_(t.apps.c.released_at >= since, t.apps.c.ended_at.is_(None))
         return [App(*row) for row in self._c.execute(sa.select(*_APP).where(these).order_by(t.apps.c.id))]
 
     def add_app(self, app: App) -> None:
-        self._c.execute(sa.insert(t.apps).values(values(app) | {"name_key": app.name}))
+        key = app.name if app.ended_at is None else None
+        self._c.execute(sa.insert(t.apps).values(values(app) | {"name_key": key}))
 
     def change_app(self, app_id: str, **changes: object) -> None:
         if "name" in changes:
