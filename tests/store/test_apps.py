@@ -53,7 +53,7 @@ def test_who_gave_a_name_up_last_is_known(world: World) -> None:
 
         def by(name: str, since: int = 0, most: int = 100) -> str | None:
             found = tx.gave_up(name, START + timedelta(days=since), most)
-            return found and found.id
+            return found.id if found else None
 
         assert (by("one"), by("two"), by("none")) == ("a1", "a3", None)
         assert (by("two", 5), by("two", 6)) == ("a3", None)
