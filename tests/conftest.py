@@ -92,8 +92,12 @@ class Result:
 class Server:
     """A real `keyturn serve` over a folder of its own, on a port that the system chose."""
 
-    def __init__(self, folder: Path, *options: str, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *options: str, variables: Mapping[str, str] | None = None, descriptors: int | None = None
+    ) -> None:
+        """`descriptors`: that it may have, where the test's own number is not to count."""
         self.variables = dict(variables or {})
+        self._through = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh"] if descriptors else []
         self.data = folder / "data"
         self.home = folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
@@ -103,7 +107,9 @@ class Server:
 
     def start(self, port: int = 0) -> None:
         """Start it, again after `stop` perhaps, and wait until it says that it is ready."""
-        command = [str(BIN / "keyturn"), "serve", "--data", str(self.data), "--port", str(port), *self._options]
+        command = [
+            *self._through, str(BIN / "keyturn"), "serve", "--data", str(self.data), "--port", str(port), *self._options
+        ]  # fmt: skip
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=self.environment()

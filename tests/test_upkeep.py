@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from standardwebhooks import Webhook
-from tests.conftest import START_SECONDS, Server
+from tests.conftest import START_SECONDS, Server, environment
+from tests.support.gits import checkout, pusher
 from tests.support.receivers import HttpReceiver, MailReceiver, dead_port
 
 if TYPE_CHECKING:
@@ -152,3 +154,30 @@ def test_a_bad_setting_is_refused_by_name_before_anything_is_made(
     assert name.removeprefix("KEYTURN_").lower().replace("_", "-") in told.lower().replace("_", "-")
     assert "tops3cret" not in told
     assert not (tmp_path / "data").exists()
+
+
+def test_mails_do_not_wait_for_a_repository_that_is_packed_for_long(tmp_path: Path, mails: MailReceiver) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    began = tmp_path / "began"
+    real = shutil.which("git")
+    (programs / "git").write_text(
+        f"#!/bin/sh\nfor word; do [ $word = gc ] && {{ echo x >> '{began}'; exec sleep 600; }}; done\nexec {real} \"$@\"\n"
+    )
+    (programs / "git").chmod(0o700)
+    path = f"{programs}:{environment(tmp_path)['PATH']}"
+    server = Server(tmp_path / "server", variables=variables(mails.port) | {"PATH": path})
+    try:
+        ada = pusher(server)
+        checkout(tmp_path / "work").git("push", "-q", ada.url(), "main")
+        for number in range(51):
+            (ada.repository / f"objects/pack/pack-{number:040x}.pack").touch()
+        server.stop()
+        server.start()
+        wait(began.exists)
+        email, _ = brief(server)
+        wait(lambda: any(mail.message["To"] == email for mail in mails.mails))
+        server.stop()
+        assert began.read_text() == "x\n"
+    finally:
+        server.stop()

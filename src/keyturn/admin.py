@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keyturn import post_settings, settings
+from keyturn import in_force, post_settings, settings
 from keyturn.actions import accounts, factors, invitations, outbox, resets
 from keyturn.actions.env import By, Problem
 from keyturn.adapters import sealing
@@ -92,8 +92,8 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--public-url",
             metavar="URL",
-            default=os.environ.get("KEYTURN_PUBLIC_URL", "http://localhost:8420"),
-            help="where people reach the server (default: http://localhost:8420)",
+            default=os.environ.get("KEYTURN_PUBLIC_URL"),
+            help="where people reach the server (default: where the one started last with this data folder is reached)",
         )
     commands.add_parser("keys:rotate", help="seal two-factor seeds with a new key from now on; old keys stay readable")
     listed = commands.add_parser("accounts", help="list the accounts")
@@ -143,12 +143,12 @@ def main(argv: Sequence[str]) -> int:
             return _backup(path, asked.file, asked.data)
         if asked.command == "check":
             return _check(url, path, asked.data, as_json=asked.json)
-        post = post_settings.read(os.environ).post(os.environ.get("KEYTURN_PUBLIC_URL", "").rstrip("/"))
+        post = post_settings.read(os.environ).post(_public_url(asked))
         env = environment(url, rules=settings.rules(asked.data, asked.policy), post=post)
         try:
             if asked.command == "outbox":
                 return _outbox(env, asked.id, as_json=asked.json)
-            return _on_accounts(env, asked)
+            return _on_accounts(env, asked, post.public_url or "http://localhost:8420")
         finally:
             env.store.close()
     except overrides.BadPolicy as wrong:
@@ -163,7 +163,18 @@ def main(argv: Sequence[str]) -> int:
     return 1
 
 
-def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
+def _public_url(asked: argparse.Namespace) -> str:
+    """Where people reach the server, without a slash at the end; empty: nobody has said it."""
+    named = getattr(asked, "public_url", None) or os.environ.get("KEYTURN_PUBLIC_URL")
+    if not named:
+        try:
+            named = in_force.read(asked.data).public_url
+        except in_force.Unknown:  # never started
+            return ""
+    return named.rstrip("/")
+
+
+def _on_accounts(env: Env, asked: argparse.Namespace, public_url: str) -> int:
     if asked.command == "accounts":
         with env.store.reading() as tx:
             found = tx.accounts()
@@ -198,7 +209,7 @@ def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
         invited = invitations.invite(env, OPERATOR, None, email=asked.email, name=asked.name, admin=asked.admin)
         life = lifecycle.in_words(policy.INVITATION)
         print(f"Hand this link to {invited.invitation.email}; it works once, within {life}:", file=sys.stderr)
-        print(f"{asked.public_url.rstrip('/')}/join/{invited.secret}")
+        print(f"{public_url}/join/{invited.secret}")
     elif asked.command == "accounts:reset-mfa":
         account = factors.reset_as_operator(env, OPERATOR, asked.email)
         print(
@@ -213,7 +224,7 @@ def _on_accounts(env: Env, asked: argparse.Namespace) -> int:
         account, secret = resets.ask_as_operator(env, OPERATOR, asked.email)
         life = lifecycle.in_words(policy.RESET_LINK)
         print(f"Hand this link to {account.email}; it works once, within {life}:", file=sys.stderr)
-        print(f"{asked.public_url.rstrip('/')}/reset/{secret}")
+        print(f"{public_url}/reset/{secret}")
     else:
         account = accounts.unsuspend(env, OPERATOR, asked.email)
         print(f"{account.email} can sign in again. Credentials that had ended stay ended.", file=sys.stderr)

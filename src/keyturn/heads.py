@@ -1,41 +1,114 @@
-"""Requests' heads of a bounded size: uvicorn's httptools protocol reads request lines, headers and trailers without end.
+"""Requests' heads of a bounded size and in bounded time: uvicorn's httptools protocol reads request lines, headers and
+trailers without end, and waits for them for ever.
 
-A head that never ends costs memory, and time that grows with the square of its length, before anybody is proven.
+A head that never ends costs memory, and time that grows with the square of its length, before anybody is proven; one that
+never comes costs a connection.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
 LONGEST: Final = 64 * 1024
 """Bytes of a head past its first piece, which is what one read from the socket gives: at most 256 KiB."""
+PATIENCE: Final = 20.0
+"""Seconds for a head, from the connection or from its first byte; what is sent after an answer has as long."""
+UNREAD: Final = 120.0
+"""Seconds that a client may leave what it is sent unread: longer than git's own patience, which says why."""
 
-_BODY: Final = b'{"id":"bad_request","message":"The request line and headers are too long: at most 65536 bytes."}\n'
-_ANSWER: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
-    b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(_BODY), _BODY)
+
+def _answer(status: str, said: str) -> bytes:
+    body = f'{{"id":"bad_request","message":"{said}"}}\n'
+    return (
+        f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n{body}"
+    ).encode()
+
+
+_TOO_LONG: Final = _answer(
+    "431 Request Header Fields Too Large", f"The request line and headers are too long: at most {LONGEST} bytes."
+)
+_TOO_LATE: Final = _answer(
+    "408 Request Timeout", f"The request line and headers did not come within {PATIENCE:g} seconds."
 )
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """uvicorn's protocol, which closes the connection when too much comes without an end of the head or any body."""
+    """uvicorn's protocol, which closes the connection when too much comes without an end of the head or any body, and
+    when a head does not come in time.
+    """
 
+    left: Callable[[], None] | None = None
+    """Called when the connection is over."""
     _in_head = False
     _stepped = False
     _without_step = 0
+    _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+
+    @property
+    def serving(self) -> bool:
+        """Whether a request is being answered."""
+        cycle = getattr(self, "cycle", None)  # the latest request
+        return cycle is not None and not cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there, who has something to say."""
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(PATIENCE, self._late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        super().connection_lost(exc)
+        for timer in (self._deadline, self._unread):
+            if timer is not None:
+                timer.cancel()
+        if self.left is not None:
+            self.left()
 
     def data_received(self, data: bytes) -> None:
         """Takes what came from the socket."""
         self._stepped = False
         super().data_received(data)
         self._without_step = 0 if self._stepped else self._without_step + len(data)
+        if self._deadline is None and (self._in_head or not self.serving):
+            # uvicorn stops its own clock, of idle connections, at the first byte
+            self._deadline = self.loop.call_later(PATIENCE, self._late)
         if self._without_step > LONGEST and not self.transport.is_closing():
-            cycle = getattr(self, "cycle", None)  # of the request before
-            if self._in_head and (cycle is None or cycle.response_complete):
-                self.transport.write(_ANSWER)
+            if self._in_head and not self.serving:
+                self.transport.write(_TOO_LONG)
             self.transport.close()
+
+    def _late(self) -> None:
+        """A head did not come in time, or did while another request is served: that may take long."""
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        if self.serving:
+            self._deadline = self.loop.call_later(PATIENCE, self._late)
+            return
+        if self._in_head:
+            self.transport.write(_TOO_LATE)
+        self.transport.close()
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(UNREAD, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -45,6 +118,9 @@ class BoundedHeads(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its head is there."""
         self._in_head, self._stepped = False, True
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
         super().on_headers_complete()
 
     def on_header(self, name: bytes, value: bytes) -> None:

@@ -18,28 +18,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from keyturn import git_settings, post_settings, settings
+from keyturn import in_force, settings
 from keyturn.actions import uses
-from keyturn.actions.env import Env, Limits, Post
+from keyturn.actions.env import Env, Limits, Post, Undelivered
+from keyturn.actions.git_access import GitLimits
 from keyturn.actions.refusals import Refusals
 from keyturn.actions.refusals import write as write_refusals
-from keyturn.adapters.commands import CommandCourier, CommandPolicy
+from keyturn.adapters.commands import CommandPolicy
 from keyturn.adapters.git import Git
-from keyturn.core import overrides, sshkey
+from keyturn.adapters.turns import FileSlots
+from keyturn.core import overrides, push, sshkey
 from keyturn.exchange import Interrupted
 from keyturn.ssh import auth, command
 from keyturn.ssh.face import SshFace
 from keyturn.store import sql
 from keyturn.store.interface import Unavailable
-from keyturn.turns import Slots
+from keyturn.web.limits import GIT, GIT_FILE, PUSH_FILE, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from keyturn.actions.env import Passwords
+    from keyturn.store.interface import Outgoing
 
 CHUNK: Final = 64 * 1024
 LARGEST_FILE: Final = 64 * 1024
+TURNS: Final = "openssh.turns"
+"""The file of the data folder by which processes that sshd runs take turns."""
 
 
 class Failed(Exception):
@@ -106,15 +111,21 @@ def serve(argv: Sequence[str]) -> int:
 
 
 async def _serve(asked: argparse.Namespace) -> int:
-    variables = _variables(asked)
-    flags = argparse.ArgumentParser()
-    git_settings.add(flags, lambda name, otherwise: variables.get(f"KEYTURN_{name}") or otherwise)
-    git, _ = git_settings.read(flags, flags.parse_args([]))
-    repositories = Git(asked.data / "repositories", git.limits)
-    post = post_settings.read(variables).post(variables.get("KEYTURN_PUBLIC_URL", "").rstrip("/"))
-    env = _env(asked, variables, git=git, repositories=repositories, post=post)
+    known, no_pushes = None, ""
+    try:
+        known = in_force.read(asked.data)
+    except in_force.Unknown as why:
+        # what judges pushes, and what they may take, is the server's to say: none goes unjudged
+        print(f"keyturn ssh:serve: {why}", file=sys.stderr)
+        no_pushes = "The server's rules for pushes are not known here, so nothing can be pushed. Tell its operator."
+    limits = known.git.limits if known else GitLimits()
+    repositories = Git(asked.data / "repositories", limits)
+    env = _env(asked, _variables(asked), known, repositories)
     counted, refusals = uses.Uses(), Refusals()
-    face = SshFace(env, repositories, counted, refusals, lambda _account, _now: (1, 0.0), Slots(8))
+    turns = FileSlots(asked.data / TURNS, limits.processes)
+    take = Limit(GIT, file=asked.data / GIT_FILE).take
+    take_push = Limit(push.AN_HOUR, file=asked.data / PUSH_FILE).take
+    face = SshFace(env, repositories, counted, refusals, take, take_push, turns, no_pushes=no_pushes)
     who = command.Who(asked.key, _address(), "OpenSSH")
     try:
         status, said = await command.carry_out(
@@ -125,6 +136,7 @@ async def _serve(asked: argparse.Namespace) -> int:
         write_refusals(env, refusals.take())
     finally:
         repositories.close()
+        turns.close()
         env.store.close()
     return status if status >= 0 else 128 - status
 
@@ -174,7 +186,7 @@ def _flags(name: str, description: str) -> argparse.ArgumentParser:
         "--env-file",
         type=Path,
         metavar="FILE",
-        help="the server's variables (KEYTURN_...=... on a line each): limits, commands and webhooks of pushes",
+        help="the server's variables (KEYTURN_...=... on a line each), where its store or policy is not in the data folder",
     )
     settings.add_policy(flags, os.environ)
     return flags
@@ -186,7 +198,7 @@ def _run(name: str, work: Callable[[], int]) -> int:
         return work()
     except overrides.BadPolicy as wrong:
         print(settings.refused(f"keyturn {name}", wrong), file=sys.stderr)
-    except (Failed, post_settings.BadSetting) as fault:
+    except Failed as fault:
         print(f"keyturn {name}: {fault}", file=sys.stderr)
     except (Unavailable, OSError) as fault:
         print(f"keyturn {name}: the store or the repositories cannot be used: {fault}", file=sys.stderr)
@@ -214,9 +226,17 @@ def _variables(asked: argparse.Namespace) -> Mapping[str, str]:
     return found
 
 
+class _Upkeep:
+    """Stands for couriers: what is in the outbox leaves by the server's upkeep, which knows how."""
+
+    def send(self, item: Outgoing, now: datetime) -> None:  # noqa: ARG002 - as every courier
+        """Raises Undelivered."""
+        raise Undelivered("the server sends it")
+
+
 def _env(
-    asked: argparse.Namespace, variables: Mapping[str, str], *, git: git_settings.GitSettings | None = None,
-    repositories: Git | None = None, post: Post | None = None,
+    asked: argparse.Namespace, variables: Mapping[str, str], known: in_force.InForce | None = None,
+    repositories: Git | None = None,
 ) -> Env:  # fmt: skip
     url = asked.database_url or variables.get("KEYTURN_DATABASE_URL") or settings.database_url(asked.data)
     if not url.startswith("sqlite:///"):
@@ -226,21 +246,26 @@ def _env(
             f"there is no store at {url.removeprefix('sqlite:///')}; name the server's data folder with --data"
         )
     named = asked.policy or (Path(variables["KEYTURN_POLICY"]) if variables.get("KEYTURN_POLICY") else None)
-    before, after = (git.before, git.after) if git else ((), ())
-    carried = post or Post()
-    if after:
-        carried = Post(carried.mail, carried.webhook, CommandCourier(after), carried.webhook_host, carried.public_url)
     return Env(
         store=sql.SqlStore(sql.engine_for(url)),
         clock=lambda: datetime.now(UTC),
         random_bytes=secrets.token_bytes,
         passwords=cast("Passwords", None),  # nothing here has to do with one
-        limits=Limits(push_refs=git.push_refs) if git else Limits(),
-        policy=settings.rules(asked.data, named),
-        post=carried,
+        limits=Limits(push_refs=known.git.push_refs) if known else Limits(),
+        policy=settings.rules(asked.data, named or (known.policy if known else None)),
+        post=_post(known) if known else Post(),
         repositories=repositories,
-        push_policy=CommandPolicy(before) if before else None,
+        push_policy=CommandPolicy(known.git.before) if known and known.git.before else None,
     )
+
+
+def _post(known: in_force.InForce) -> Post:
+    """What is told of a push, as the server would."""
+    server = _Upkeep()
+    return Post(
+        webhook=server if known.webhook_host else None, command=server if known.git.after else None,
+        webhook_host=known.webhook_host, public_url=known.public_url,
+    )  # fmt: skip
 
 
 def _digest(text: str) -> bytes:

@@ -10,28 +10,29 @@ import socket
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import uvicorn
 
+from keyturn import in_force, tls, workers
 from keyturn import settings as configuration
-from keyturn import tls, workers
 from keyturn.actions import accounts, tighten
 from keyturn.actions.env import Env, Limits, Post
 from keyturn.actions.refusals import Refusals
 from keyturn.adapters import commands, sealing
 from keyturn.adapters.commands import CommandCourier, CommandPolicy
+from keyturn.adapters.descriptors import raise_descriptors
 from keyturn.adapters.git import Git
 from keyturn.adapters.passkeys import WebAuthn
 from keyturn.adapters.passwords import Argon2Passwords
-from keyturn.core import policy
+from keyturn.core import policy, push
 from keyturn.store import migrate, sql
 from keyturn.store.interface import Unavailable
 from keyturn.turns import Slots
 from keyturn.web import app
 from keyturn.web.api.apps import ssh_url as ssh_address
-from keyturn.web.face import GIT_LIMIT, Face
-from keyturn.web.limits import Limit
+from keyturn.web.face import Face
+from keyturn.web.limits import GIT, GIT_FILE, PUSH_FILE, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     import asyncssh
 
     from keyturn.core.policy import Policy
+    from keyturn.doors import Doors
     from keyturn.settings import Settings
     from keyturn.ssh.server import SshServer
 
@@ -49,6 +51,9 @@ if TYPE_CHECKING:
 VERIFY_LIMIT = 3_600_000
 BEGIN_LIMIT = 600
 REPORT_LIMIT = 600
+
+# Connections that wait to be accepted, where there are descriptors for them: they are accepted many at once.
+BACKLOG = 2048
 
 # Seconds that requests under way are given when the server stops.
 GRACE = 10
@@ -106,18 +111,23 @@ class Server(uvicorn.Server):
 
     def __init__(
         self, config: uvicorn.Config, ready: Callable[[], None], stopping: asyncio.Event, secured: tls.Tls | None = None,
-        ssh: tuple[SshServer, list[socket.socket]] | None = None,
+        ssh: tuple[SshServer, list[socket.socket]] | None = None, doors: Doors | None = None,
     ) -> None:  # fmt: skip
         super().__init__(config)
-        self._ready, self._stopping, self._tls, self._ssh = ready, stopping, secured, ssh
-        if secured is not None:
+        self._ready, self._stopping, self._tls, self._ssh, self._doors = ready, stopping, secured, ssh, doors
+        if secured is not None and doors is None:
             config.load()
             config.ssl = secured.context
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts to accept requests."""
         self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
+        own = sockets or [] if self._tls is not None and self._doors is not None else []
+        await super().startup([] if own else sockets)
+        if own and self._doors is not None:
+            for each in own:
+                each.listen(self.config.backlog)
+            self._doors.accept(own, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
         if self._tls is not None:
             self._keeping = self._loop.create_task(self._tls.keep())
         if self.started:
@@ -127,6 +137,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Lets what is under way come to its end, for a while."""
+        if self._doors is not None:
+            self._doors.close()
         if self._ssh is None or not self.started:
             await super().shutdown(sockets)
         else:
@@ -142,30 +154,41 @@ def main(argv: Sequence[str]) -> int:
     """``keyturn serve``. Returns the exit status."""
     settings = configuration.read(argv, os.environ)
     os.umask(0o077)  # what the server makes is for its own user alone
+    descriptors = raise_descriptors()
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     try:
         secret = prepare(settings)
         sealing.open_or_make(settings.secret_keys, secrets.token_bytes)  # before there are workers, and to fail by name
+        git = replace(
+            settings.git, before=commands.found("--pre-receive", settings.git.before),
+            after=commands.found("--post-receive", settings.git.after),
+        )  # fmt: skip
+        settings = replace(settings, git=git)
         repositories = Git(settings.repositories, settings.git.limits)
         repositories.clear_trash()
         secured = tls.Tls(settings.tls) if settings.tls else None
         sockets = listen(settings.bind, settings.port)
         host_keys, ssh_sockets = _prepare_ssh(settings)
-    except (OSError, migrate.Newer, sealing.BadKeys, tls.BadCertificate, BadSsh) as fault:
+        scheme, port = "https" if secured else "http", sockets[0].getsockname()[1]
+        url = settings.public_url or f"{scheme}://{_host(settings.bind)}:{port}"
+        in_force.write(settings.data, in_force.InForce(
+            url, settings.git, settings.policy, settings.post.post(url).webhook_host,
+        ))  # fmt: skip
+        # shared by the workers, so made before they are; those of git are counted by OpenSSH's commands as well
+        limits = (Limit(settings.rate_limit), Limit(VERIFY_LIMIT), Limit(BEGIN_LIMIT))
+        report_limit, git_limit = Limit(REPORT_LIMIT), Limit(GIT, file=settings.data / GIT_FILE)
+        push_limit = Limit(push.AN_HOUR, file=settings.data / PUSH_FILE)
+    except (OSError, migrate.Newer, sealing.BadKeys, tls.BadCertificate, commands.NoProgram, BadSsh) as fault:
         print(f"keyturn serve: {fault}", file=sys.stderr)
         return 1
     except Unavailable as fault:
         print(f"keyturn serve: the store cannot be opened: {fault}", file=sys.stderr)
         return 1
-    url = settings.public_url or f"http{'s' if secured else ''}://{_host(settings.bind)}:{sockets[0].getsockname()[1]}"
     ssh_url = settings.ssh_url
     if ssh_url is None and ssh_sockets:
         ssh_url = ssh_address(url, ssh_sockets[0].getsockname()[1])
-    # shared by the workers, so made before they are
-    limits = (Limit(settings.rate_limit), Limit(VERIFY_LIMIT), Limit(BEGIN_LIMIT))
-    report_limit, git_limit = Limit(REPORT_LIMIT), Limit(GIT_LIMIT)
 
     def announce() -> None:
         if secret is not None:
@@ -189,17 +212,18 @@ def main(argv: Sequence[str]) -> int:
         )
         turns = Slots(settings.git.limits.processes)
         face = Face(
-            env, url, *limits, Refusals(), report_limit, git_limit=git_limit, git=repositories, turns=turns, ssh=bool(ssh_sockets),
-            upkeep_every=settings.upkeep_seconds, workers=settings.workers, ssh_url=ssh_url,
+            env, url, *limits, Refusals(), report_limit, git_limit=git_limit, push_limit=push_limit, git=repositories,
+            turns=turns, ssh=bool(ssh_sockets), upkeep_every=settings.upkeep_seconds, workers=settings.workers, ssh_url=ssh_url,
         )  # fmt: skip
+        doors = _doors(descriptors, settings, secured)
         config = uvicorn.Config(
-            app.build(face), http=_http(), loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,
+            app.build(face), http=_http(doors), loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,
             log_config=None, timeout_graceful_shutdown=GRACE, proxy_headers=settings.trusted_proxies is not None,
-            forwarded_allow_ips=settings.trusted_proxies or "",
+            forwarded_allow_ips=settings.trusted_proxies or "", backlog=min(BACKLOG, descriptors // 8),
         )  # fmt: skip
         try:
-            ssh = (_ssh_server(face, repositories, turns, host_keys), ssh_sockets) if ssh_sockets else None
-            Server(config, ready, face.stopping, secured, ssh).run(sockets)
+            ssh = (_ssh_server(face, repositories, turns, host_keys, descriptors), ssh_sockets) if ssh_sockets else None
+            Server(config, ready, face.stopping, secured, ssh, doors).run(sockets)
         finally:
             commands.stop()
             repositories.close()
@@ -229,20 +253,32 @@ def _prepare_ssh(settings: Settings) -> tuple[list[asyncssh.SSHKey], list[socket
     return keys, listen(settings.ssh_bind, settings.ssh_port, "--ssh-port or --ssh-bind")
 
 
-def _ssh_server(face: Face, repositories: Git, turns: Slots, keys: list[asyncssh.SSHKey]) -> SshServer:
-    """Made in its worker, with what the HTTP face counts."""
-    from keyturn.ssh.face import SshFace  # noqa: PLC0415
+def _ssh_server(
+    face: Face, repositories: Git, turns: Slots, keys: list[asyncssh.SSHKey], descriptors: int
+) -> SshServer:
+    """Made in its worker, with what the HTTP face counts. ``descriptors``: that a process may have."""
+    from keyturn.ssh.face import SshFace, SshLimits  # noqa: PLC0415
     from keyturn.ssh.server import SshServer  # noqa: PLC0415
 
-    return SshServer(SshFace(face.env, repositories, face.uses, face.refusals, face.git_limit.take, turns), keys)
+    limits = SshLimits()
+    limits = replace(limits, connections=min(limits.connections, descriptors // 4))
+    counts = face.git_limit.take, face.push_limit.take
+    return SshServer(SshFace(face.env, repositories, face.uses, face.refusals, *counts, turns, limits), keys)
 
 
-def _http() -> type[asyncio.Protocol] | Literal["auto"]:
+def _doors(descriptors: int, settings: Settings, secured: tls.Tls | None) -> Doors | None:
+    """Made in its worker. None without httptools, as on PyPy: uvicorn takes h11 then, which bounds heads but no time."""
     try:
-        from keyturn.heads import BoundedHeads  # noqa: PLC0415
-    except ImportError:  # without httptools, as on PyPy, uvicorn takes h11, which has a bound of its own
-        return "auto"
-    return BoundedHeads
+        from keyturn.doors import CONNECTIONS, Doors  # noqa: PLC0415
+    except ImportError:
+        return None
+    most = min(CONNECTIONS, descriptors // 2)  # a quarter is for SSH, and one for the store, files and programs
+    return Doors(most, settings.trusted_proxies, secured.context if secured else None)
+
+
+def _http(doors: Doors | None) -> type[asyncio.Protocol] | Literal["auto"]:
+    # uvicorn calls it with names, and a class is no more than that
+    return "auto" if doors is None else cast("type[asyncio.Protocol]", doors.make)
 
 
 def listen(bind: str, port: int, flags: str = "--port or --bind") -> list[socket.socket]:

@@ -42,6 +42,8 @@ class Settings:
     trusted_proxies: str | None
     rules: Policy
     """The policy in force."""
+    policy: Path | None
+    """The file that made it stricter, where another than the data folder's was named."""
     post: PostSettings
     """How mails and webhooks leave."""
     upkeep_seconds: int
@@ -235,7 +237,7 @@ def read(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     return Settings(
         data=found.data, bind=found.bind, port=found.port, ssh_port=found.ssh_port, ssh_bind=found.ssh_bind or found.bind,
         ssh_url=found.ssh_url, database_url=url, public_url=found.public_url, workers=found.workers, rate_limit=found.rate_limit,
-        trusted_proxies=found.trusted_proxies, rules=in_force, post=post, upkeep_seconds=found.upkeep_seconds,
+        trusted_proxies=found.trusted_proxies, rules=in_force, policy=found.policy, post=post, upkeep_seconds=found.upkeep_seconds,
         secret_keys=found.secret_keys or found.data / KEYS_FILE, git=git, tls=tls,
     )  # fmt: skip
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
 WAIT: Final = 15.0
 """Seconds in the queue, at most."""
@@ -25,6 +26,14 @@ class _Account:
     def __init__(self, most: int) -> None:
         self.turns = asyncio.Semaphore(most)
         self.users = 0
+
+
+class Turns(Protocol):
+    """Whoever gives turns."""
+
+    def turn(self, account: str) -> AbstractAsyncContextManager[None]:
+        """A turn of the account's, while the context lasts. Raises Busy."""
+        ...
 
 
 class Slots:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.people import Person, each, repositories
 
-from keyturn.actions import accounts, apps, closing, sessions, transfers
+from keyturn.actions import accounts, apps, closing, git_access, sessions, transfers
 from keyturn.actions.env import By, Env, Invalid, NotFound, Refused
 from keyturn.core.apps import ALL, NAME
+from keyturn.core.gitcmd import PUSH
 
 if TYPE_CHECKING:
     from tests.support.world import World
@@ -154,12 +155,21 @@ def test_a_hostile_name_is_no_app(ada: Person, name: str) -> None:
         apps.info(ada.env, ada.who, name)
 
 
-def test_a_renamed_app_keeps_its_repository_and_frees_its_name(world: World, ada: Person, bob: Person) -> None:
+def test_a_renamed_app_keeps_its_repository_and_its_old_name_for_a_month(
+    world: World, ada: Person, bob: Person
+) -> None:
     before = ada.create("old-name").app
     world.clock.advance(hours=1)
     renamed = apps.rename(world.env, ada.by, ada.who, "old-name", "new-name").app
     assert (renamed.id, renamed.name, renamed.updated_at) == (before.id, "new-name", world.clock())
     assert world.repositories.path(renamed.id).is_dir()
+    with pytest.raises(NotFound):
+        apps.info(world.env, ada.who, "old-name")
+    assert ada.seen() == ["new-name"]
+    world.clock.advance(days=30)
+    with pytest.raises(Invalid, match="Name old-name is already taken: another's app had it"):
+        bob.create("old-name")
+    world.clock.advance(seconds=1)
     assert bob.create("old-name").app.id != before.id
     with pytest.raises(Invalid, match="Name old-name is already taken"):
         apps.rename(world.env, ada.by, ada.who, "new-name", "old-name")
@@ -197,7 +207,7 @@ def test_of_two_renames_to_one_name_one_wins(world: World, ada: Person) -> None:
     assert len(ada.seen()) == 6
 
 
-def test_a_destroyed_app_is_gone_with_its_repository_and_its_name_is_free(
+def test_a_destroyed_app_is_gone_with_its_repository_and_after_a_month_its_name_is_free(
     world: World, ada: Person, bob: Person
 ) -> None:
     made = ada.create("my-app").app
@@ -212,11 +222,51 @@ def test_a_destroyed_app_is_gone_with_its_repository_and_its_name_is_free(
     for gone in ("my-app", made.id):
         with pytest.raises(NotFound):
             apps.info(world.env, ada.who, gone)
-    assert transfers.info(world.env, bob.who, offered.transfer.id).transfer.state == "declined"
+    for person in (ada, bob):  # nobody declined it
+        assert transfers.listed(world.env, person.who) == []
+    with pytest.raises(NotFound):
+        transfers.info(world.env, bob.who, offered.transfer.id)
+    world.clock.advance(days=30, seconds=1)
     again = bob.create("my-app").app
     assert again.id != made.id
     with pytest.raises(NotFound):  # what was shared of the old one is not shared of the new
         apps.info(world.env, ada.who, "my-app")
+
+
+def test_whoever_waits_for_a_name_does_not_get_what_others_push_there_still(
+    world: World, ada: Person, bob: Person, carl: Person
+) -> None:
+    ada.create("my-app")
+    ada.share("my-app", bob)
+    apps.rename(world.env, ada.by, ada.who, "my-app", "our-app")
+    ada.create("her-app")
+    apps.destroy(world.env, ada.by, ada.who, "her-app")
+    carl.create("trap")
+    for name in ("my-app", "her-app"):
+        with pytest.raises(Invalid, match=r"is kept for them until \d+ \w+ \d{4} at "):
+            carl.create(name)
+        with pytest.raises(Invalid, match=r"is kept for them until "):
+            apps.rename(world.env, carl.by, carl.who, "trap", name)
+        with pytest.raises(NotFound):  # so a push to the old address goes nowhere
+            git_access.admit(world.env, bob.who, name, PUSH)
+    assert git_access.admit(world.env, bob.who, "our-app", PUSH).name == "our-app"
+    # its former owner may have it again, and it is theirs alone
+    assert apps.rename(world.env, ada.by, ada.who, "our-app", "my-app").app.name == "my-app"
+    assert ada.create("her-app").app.name == "her-app"
+
+
+def test_who_gives_up_very_many_names_keeps_the_latest(
+    world: World, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyturn.core.apps.MOST_RESERVED", 2)
+    ada.create("name-0")
+    for number in range(3):
+        world.clock.advance(seconds=1)
+        apps.rename(world.env, ada.by, ada.who, f"name-{number}", f"name-{number + 1}")
+    assert bob.create("name-0").app.name == "name-0"
+    for kept in ("name-1", "name-2"):
+        with pytest.raises(Invalid, match="kept for them"):
+            bob.create(kept)
 
 
 # Accounts that end or are suspended.

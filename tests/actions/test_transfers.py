@@ -64,6 +64,8 @@ def test_an_offer_that_is_declined_or_taken_back_changes_nothing(ada: Person, bo
     offer(ada, bob)
     taken_back = transfers.take_back(ada.env, ada.by, ada.who, "my-app")
     assert taken_back.transfer.state == "pending"  # as it was
+    for person in (ada, bob):
+        assert [each.transfer.state for each in transfers.listed(person.env, person.who)] == ["declined"]  # the first
     for attempt in each(lambda: answer(bob, "accepted"), lambda: answer(bob, "accepted", taken_back.transfer.id)):
         with pytest.raises(Problem):
             attempt()

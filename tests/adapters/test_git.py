@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -168,6 +170,50 @@ def test_a_repository_is_packed_when_much_lies_about_and_left_alone_otherwise(gi
     assert git.tidy(APP)
     assert sum(1 for _ in (path / "objects").glob("??/*")) == 0
     assert not git.tidy(APP)
+
+
+def test_a_packing_that_takes_too_long_is_ended_with_all_it_started(
+    git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git.make(APP)
+    below = tmp_path / "below"
+    program = tmp_path / "git"
+    program.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > '{below}'\nwait\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(git, "_program", str(program))
+    monkeypatch.setattr("keyturn.adapters.git.GC_SECONDS", 2)
+    monkeypatch.setattr("keyturn.adapters.git.LOOSE", -1)
+    with pytest.raises(OSError, match="could not be packed"):
+        git.tidy(APP)
+    for _ in range(100):
+        try:
+            os.kill(int(below.read_text()), 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.1)  # until somebody has reaped it
+    else:
+        pytest.fail("what git had started is there still")
+
+
+def test_of_several_workers_one_packs(git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    git.make(APP)
+    monkeypatch.setattr("keyturn.adapters.git.LOOSE", -1)
+    with (git._own / "packing").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert not git.tidy(APP)
+    assert git.tidy(APP)
+
+
+def test_what_killed_pushes_left_is_removed_once_none_can_be_at_it(git: Git) -> None:
+    for app_id in (APP, str(uuid.UUID(int=7))):
+        git.make(app_id)
+        for name, age in (("old", git.limits.seconds + 700), ("new", 0)):
+            left = git.path(app_id) / f"objects/tmp_objdir-incoming-{name}"
+            (left / "pack").mkdir(parents=True)
+            os.utime(left, (time.time() - age,) * 2)
+    assert git.sweep() == 2
+    assert [left.name for left in git.path(APP).glob("objects/tmp*")] == ["tmp_objdir-incoming-new"]
+    assert git.sweep() == 0
 
 
 def rule(code: str, seconds: float = 30) -> str | None:

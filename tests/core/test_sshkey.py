@@ -104,6 +104,33 @@ def test_a_private_key_is_refused_and_never_repeated(what: str, keygen: Callable
         assert "It was not stored" in said
 
 
+PUTTY = """\
+PuTTY-User-Key-File-3: ssh-ed25519
+Encryption: none
+Comment: ada@laptop
+Public-Lines: 2
+AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+AAAA
+Private-Lines: 1
+AAAAIFRoaXMgaXMgbm8gcmVhbCBrZXksIGJ1dCBhcyBsb25n
+Private-MAC: 5d8f3a
+"""
+
+
+def test_a_private_key_of_putty_and_a_part_of_one_are_refused_as_what_they_are(keygen: Callable[[str], Made]) -> None:
+    body = "".join(keygen("ed25519").private.read_text().splitlines()[1:-1])
+    for text in (
+        PUTTY,
+        PUTTY.replace("\n", "\r\n"),
+        PUTTY.partition("\n")[0],
+        PUTTY[PUTTY.index("Private-Lines") :],
+        body,
+    ):
+        with pytest.raises(sshkey.BadKey, match="this is a private key") as refused:
+            sshkey.parse(text)
+        assert "AAAAIFRoaXM" not in str(refused.value)
+
+
 def blob(kind: str, fields: list[bytes], first: str | None = None) -> str:
     raw = b"".join(len(f).to_bytes(4, "big") + f for f in [(first or kind).encode(), *fields])
     return f"{kind} {base64.b64encode(raw).decode()}"

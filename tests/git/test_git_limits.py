@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import shlex
@@ -13,6 +14,7 @@ import sys
 import threading
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,9 @@ import pytest
 import requests
 from tests.conftest import Server
 from tests.support.gits import Checkout, checkout, gits, pusher
+
+from keyturn.core import push
+from keyturn.web.limits import PUSH_FILE, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,11 +204,43 @@ def test_a_bomb_of_a_commit_takes_no_more_memory_than_git_may_have(
         running.stop()
 
 
+def test_an_account_pushes_so_often_an_hour_and_no_more(server: Server, work: Checkout) -> None:
+    ada, bob = pusher(server), pusher(server)
+    later = time.time() + 600  # the limit is a bucket that runs empty
+    counted = Limit(push.AN_HOUR, file=server.data / PUSH_FILE)
+    while not counted.take(ada.app.owner_id, later)[1]:
+        pass
+    done = work.git("push", ada.url(), "main", check=False)
+    assert "remote: Your account has pushed too often: 3600 pushes an hour are the most. Try again in " in done.err
+    assert ada.refs() == {}
+    assert work.git("ls-remote", ada.url()).out == ""
+    work.git("push", "-q", bob.url(), "main")
+
+
+def test_a_push_of_many_long_names_writes_little_into_the_audit_trail(server: Server, work: Checkout) -> None:
+    ada = pusher(server)
+    names = [f"main:refs/heads/{'/'.join(['x' * 100, 'y' * 100, str(n)])}" for n in range(200)]
+    work.git("push", "-q", ada.url(), "main")
+    work.git("push", "-q", ada.url(), *names)
+    work.git("push", "-q", ada.url(), *[name.removeprefix("main") for name in names])
+    for event in ada.audit()[:2]:
+        assert event.details["refs_count"] == 200
+        assert len(event.details["refs"]) == 18
+        assert len(json.dumps(event.details)) < 8192
+
+
 def mounted(folder: Path, size: str) -> bool:
     """Whether a small file system of its own could be put there."""
     folder.mkdir(parents=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(folder)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def fill(file: Path) -> None:
+    """Takes all the room that there is."""
+    with file.open("wb", buffering=0) as opened, suppress(OSError):
+        while opened.write(bytes(4096)):
+            pass
 
 
 def test_a_full_disk_is_told_and_nothing_is_broken(tmp_path: Path, work: Checkout) -> None:
@@ -232,6 +269,13 @@ def test_a_full_disk_is_told_and_nothing_is_broken(tmp_path: Path, work: Checkou
         head = work.commit("small")
         work.git("push", "-q", ada.url(), "main")
         assert ada.refs() == {"refs/heads/main": head}
+        work.git("push", "-q", ada.url(), "main:other")
+        fill(repositories / "filler")
+        done = work.git("push", ada.url(), ":other", check=False)  # without objects: only the note takes room
+        assert "remote: The server's disk is full. Nothing was changed; tell its operator." in done.err
+        assert set(ada.refs()) == {"refs/heads/main", "refs/heads/other"}
+        (repositories / "filler").unlink()
+        work.git("push", "-q", ada.url(), ":other")
         running.stop()
     finally:
         subprocess.run(["umount", "-l", str(repositories)], check=False, env=gits())

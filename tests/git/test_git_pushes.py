@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from standardwebhooks.webhooks import Webhook
-from tests.conftest import Server
+from tests.conftest import BIN, Server, environment, run
 from tests.support.gits import Checkout, checkout, env_of, gits, pusher
 from tests.support.receivers import HttpReceiver
 
@@ -435,3 +435,28 @@ def test_no_push_is_left_noted_and_no_process_runs_on(platform: Platform, ada: P
     assert ada.app.id not in [json.loads(file.read_text())["app"] for file in noted]
     server = platform.server.process.pid
     until(lambda: not Path(f"/proc/{server}/task/{server}/children").read_text().split())
+
+
+@pytest.mark.parametrize("flag", ["--pre-receive", "--post-receive"])
+def test_a_program_that_there_is_not_keeps_the_server_from_starting(tmp_path: Path, flag: str) -> None:
+    for command in ("no-such-program --strict", str(tmp_path / "none"), str(tmp_path)):
+        line = [str(BIN / "keyturn"), "serve", "--data", str(tmp_path / "data"), "--port", "0", flag, command]
+        done = run(line, None, environment(tmp_path))
+        program = command.split()[0]
+        assert done.err.endswith(f"keyturn serve: {flag}: there is no program {program!r} here that can be run\n")
+        assert (done.out, done.code) == ("", 1)
+
+
+def test_a_rule_that_vanished_is_logged_for_the_operator(tmp_path: Path, work: Checkout) -> None:
+    rule = tmp_path / "rule"
+    rule.write_text("#!/bin/sh\n")
+    rule.chmod(0o700)
+    running = Server(tmp_path / "server", "--pre-receive", str(rule))
+    try:
+        ada = pusher(running)
+        rule.unlink()
+        done = work.git("push", ada.url(), "main", check=False)
+        assert "The server's rule for pushes cannot be asked" in done.err
+        assert "the program that judges pushes cannot be started: [Errno 2]" in running.log()
+    finally:
+        running.stop()

@@ -130,7 +130,7 @@ def test_an_app_that_there_is_not_and_one_of_somebody_else_look_the_same(ada: Pu
     for words in ((), ("ls-remote",)):
         hers = read_by(work, bob.url(name=ada.app.name), *words)
         none = read_by(work, bob.url(name="there-is-none"), *words)
-        assert hers[0] == none[0] == "remote: Couldn't find that app."
+        assert hers[:2] == none[:2] == ["remote: Couldn't find that app.", "remote: Next: keyturn apps"]
         assert [line.replace(ada.app.name, "there-is-none") for line in hers] == none
     path = "/{}.git/info/refs?service=git-upload-pack"
     seen, unseen = (bob.server.call("GET", path.format(name), bob.token) for name in (ada.app.name, "there-is-none"))

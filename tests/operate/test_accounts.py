@@ -11,9 +11,12 @@ import pytest
 from tests.support import factors
 from tests.support.world import EMAIL, PASSWORD, World
 
-from keyturn import admin
+from keyturn import admin, in_force
 from keyturn.actions import closing, invitations
+from keyturn.actions.git_access import GitLimits
 from keyturn.core.policy import Kind
+from keyturn.git_settings import GitSettings
+from keyturn.in_force import InForce
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +46,26 @@ def test_an_invitation_is_printed_alone_and_makes_the_account(world: World, caps
     given = invitations.opened(world.env, found[1])
     assert (given.name, given.admin) == ("Bob", True)
     assert invitations.join(world.env, world.by(), found[1], name=None, password=PASSWORD).admin
+
+
+@pytest.mark.parametrize(("command", "path"), [("accounts:invite", "join"), ("accounts:reset-password", "reset")])
+def test_a_link_leads_to_where_the_server_was_started_last(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, path: str
+) -> None:
+    world.account()
+
+    def link(*words: str) -> str:
+        """Where it leads."""
+        assert run(world, command, EMAIL if path == "reset" else "bob@example.com", *words) == 0
+        return capsys.readouterr().out.partition(f"/{path}/")[0]
+
+    assert link() == "http://localhost:8420"
+    git = GitSettings(GitLimits(), 1000, (), ())
+    in_force.write(world.path.parent, InForce("https://keyturn.example", git, None, ""))
+    assert link() == "https://keyturn.example"
+    monkeypatch.setenv("KEYTURN_PUBLIC_URL", "https://variable.example/")
+    assert link() == "https://variable.example"
+    assert link("--public-url", "https://flag.example") == "https://flag.example"
 
 
 def test_an_address_with_an_account_is_not_invited(world: World, capsys: pytest.CaptureFixture[str]) -> None:

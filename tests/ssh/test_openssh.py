@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import fcntl
 import getpass
+import hashlib
+import json
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.conftest import BIN, Result, environment, run
+from tests.conftest import BIN, Result, Server, environment, run
 from tests.support.gits import checkout, env_of, gits
 from tests.support.sshs import SshPusher, make_key, options, remove, ssh_pusher
 
 from keyturn.actions import accounts
 from keyturn.actions.env import By
+from keyturn.adapters.turns import FileSlots
+from keyturn.openssh import TURNS
+from keyturn.web.limits import GIT, GIT_FILE, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.conftest import Server
 
 USER = getpass.getuser()
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "sshd"
@@ -34,14 +40,32 @@ def keyturn(*words: str) -> str:
     return " ".join(["/usr/bin/env", f"PATH={os.environ['PATH']}", str(BIN / "keyturn"), *words])
 
 
+RULE = """\
+import json, sys
+for each in json.load(sys.stdin)["refs"]:
+    if each["ref"] == "refs/heads/forbidden":
+        sys.exit("No branch is called so here.")
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One whose limits and rule are known from its flags alone."""
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "rule").write_text(RULE)
+    (folder / "told").write_text(f"import sys\nopen({str(folder / 'log of pushes')!r}, 'a').write(sys.stdin.read())\n")
+    rule, told = (shlex.join([sys.executable, str(folder / name)]) for name in ("rule", "told"))
+    running = Server(folder, "--git-push-mb", "4", "--pre-receive", rule, "--post-receive", told)
+    yield running
+    running.stop()
+
+
 @pytest.fixture(scope="module")
 def sshd(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Its port."""
     folder = tmp_path_factory.mktemp("sshd")
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "host")], None, gits())
-    (folder / "variables").write_text(
-        "# of the server\nexport KEYTURN_GIT_PUSH_MB=4\nKEYTURN_PRE_RECEIVE='/bin/sh -c true'\n"
-    )
+    (folder / "variables").write_text("# of the server\nexport KEYTURN_PRE_RECEIVE='/bin/sh -c true'\n")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -151,7 +175,7 @@ def test_a_suspended_account_pushes_nothing(ada: Through, tmp_path: Path) -> Non
     assert "account was suspended on" in work.git("push", ada.url, "main", check=False).err
 
 
-def test_the_servers_limits_come_from_its_file_of_variables(ada: Through, tmp_path: Path) -> None:
+def test_the_limits_that_the_server_was_started_with_hold_here(ada: Through, tmp_path: Path) -> None:
     work = checkout(tmp_path / "work")
     work.more |= ada.git()
     (work.folder / "big").write_bytes(secrets.token_bytes(6 << 20))
@@ -160,6 +184,76 @@ def test_the_servers_limits_come_from_its_file_of_variables(ada: Through, tmp_pa
     assert work.git("push", ada.url, "main", check=False).code != 0
     assert ada.who.refs() == {}
     ada.who.fsck()
+
+
+def test_the_rule_that_the_server_was_started_with_judges_here(ada: Through, tmp_path: Path) -> None:
+    work = checkout(tmp_path / "work")
+    work.more |= ada.git()
+    done = work.git("push", ada.url, "main:forbidden", check=False)
+    assert "No branch is called so here." in done.err
+    assert ada.who.refs() == {}
+    work.git("push", "-q", ada.url, "main")
+    told = ada.who.server.home.parent / "log of pushes"
+    deadline = time.monotonic() + 60
+    while not told.exists() or ada.who.app.name not in told.read_text():
+        assert time.monotonic() < deadline, ada.who.server.log()
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("left", [None, "", "{}", '{"git": {"limits": {"surprise": 1}}}'])
+def test_where_the_servers_rules_are_not_known_nothing_is_pushed(
+    ada: Through, tmp_path: Path, left: str | None
+) -> None:
+    work = checkout(tmp_path / "work")
+    work.more |= ada.git()
+    written = ada.who.server.data / "server.json"
+    before = written.read_text()
+    try:
+        written.unlink()
+        if left is not None:
+            written.write_text(left)
+        done = work.git("push", ada.url, "main", check=False)
+        assert "The server's rules for pushes are not known here, so nothing can be pushed." in done.err
+        assert ada.who.refs() == {}
+        assert work.git("ls-remote", ada.url).code == 0
+    finally:
+        written.write_text(before)
+    work.git("push", "-q", ada.url, "main")
+
+
+def test_what_the_server_writes_down_is_for_its_user_alone_and_has_no_secret(server: Server) -> None:
+    written = server.data / "server.json"
+    assert written.stat().st_mode & 0o777 == 0o600
+    assert set(json.loads(written.read_text())) == {"public_url", "git", "policy", "webhook_host"}
+
+
+def test_fetches_and_pushes_an_hour_are_counted_with_the_servers(ada: Through, tmp_path: Path) -> None:
+    work = checkout(tmp_path / "work")
+    work.more |= ada.git()
+    work.git("push", "-q", ada.url, "main")
+    later = time.time() + 3000  # the limit is a bucket that runs empty
+    counted = Limit(GIT, file=ada.who.server.data / GIT_FILE)
+    while not counted.take(ada.who.app.owner_id, later)[1]:
+        pass
+    for url in (ada.url, ada.who.url()):
+        done = work.git("ls-remote", url, check=False)
+        assert done.code != 0
+        assert "limit" in done.err or "429" in done.err, done
+
+
+def test_processes_of_sshd_take_turns(ada: Through, tmp_path: Path) -> None:
+    work = checkout(tmp_path / "work")
+    work.more |= ada.git()
+    turns = FileSlots(ada.who.server.data / TURNS, 16)
+    for place in range(4):  # a quarter: all that the account may have
+        own = 1 + int.from_bytes(hashlib.sha256(ada.who.app.owner_id.encode()).digest()[:5], "big")
+        fcntl.lockf(turns._file, fcntl.LOCK_EX, 1, own * 1024 + place)
+    try:
+        done = work.git("ls-remote", ada.url, check=False)
+        assert "Too many fetches and pushes at the same time" in done.err
+    finally:
+        turns.close()
+    assert work.git("ls-remote", ada.url).code == 0
 
 
 def asked(server: Server, *words: str) -> Result:
@@ -189,9 +283,7 @@ def test_what_sshd_is_answered(server: Server, tmp_path: Path) -> None:
 
 
 def test_names_with_spaces_and_quotes_reach_the_forced_command_whole(tmp_path: Path) -> None:
-    from tests.conftest import Server as Serving
-
-    server = Serving(tmp_path / 'a "b" \\c $d', "--ssh-port", "0")
+    server = Server(tmp_path / 'a "b" \\c $d', "--ssh-port", "0")
     ada = ssh_pusher(server, tmp_path / "keys")
     kind, blob, _ = ada.key.line.split()
     line = asked(server, "git", kind, blob).out

@@ -26,7 +26,7 @@ from keyturn.store.interface import Unavailable
 from keyturn.turns import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from keyturn.actions.env import Env
@@ -44,14 +44,16 @@ class Served:
     hosts: list[asyncssh.SSHKey]
 
     @asynccontextmanager
-    async def serving(self, limits: SshLimits, calls: int = 1000) -> AsyncIterator[tuple[int, SshServer]]:
+    async def serving(
+        self, limits: SshLimits, calls: int = 1000, pushes: int = 1000
+    ) -> AsyncIterator[tuple[int, SshServer]]:
         """A server, and its port."""
-        left = iter(range(calls))
 
-        def take(_account: str, _now: float) -> tuple[int, float]:
-            return (1, 0.0) if next(left, None) is not None else (0, 7.2)
+        def counting(most: int) -> Callable[[str, float], tuple[int, float]]:
+            left = iter(range(most))
+            return lambda _account, _now: (1, 0.0) if next(left, None) is not None else (0, 7.2)
 
-        face = SshFace(self.env, self.git, Uses(), Refusals(), take, Slots(4), limits)
+        face = SshFace(self.env, self.git, Uses(), Refusals(), counting(calls), counting(pushes), Slots(4), limits)
         made = SshServer(face, self.hosts)
         sockets = serve.listen("localhost", 0)
         await made.serve(sockets)
@@ -116,7 +118,6 @@ def test_connections_of_a_place_in_all_and_without_a_proof_are_bounded(served: S
         for limits, most in (
             (small, 2),
             (replace(small, unproven_of_a_place=9), 4),
-            (replace(small, unproven=3, unproven_of_a_place=9), 3),
         ):
             async with served.serving(limits) as (port, server):
                 opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(most)]
@@ -134,6 +135,34 @@ def test_connections_of_a_place_in_all_and_without_a_proof_are_bounded(served: S
                     writer.close()
 
     loops.run(work())
+
+
+def test_who_opens_many_and_proves_nothing_is_nobodys_obstacle(served: Served) -> None:
+    async def work() -> None:
+        for limits in (
+            SshLimits(unproven=6, unproven_of_a_place=3, grace=60),
+            SshLimits(connections=6, unproven_of_a_place=3, grace=60),
+        ):
+            async with served.serving(limits) as (port, server), served.connect(port) as proven:
+                alone = await comes_from("127.0.0.9", port)  # somebody who is about to prove a key
+                crowd = [await comes_from(f"127.0.0.{n}", port) for n in (2, 3) for _ in range(3)]
+                assert len(server._unproven) <= 6
+                async with served.connect(port) as honest:
+                    assert (await honest.run(None)).exit_status == 1
+                assert (await proven.run(None)).exit_status == 1
+                assert "127.0.0.9" in server._unproven.values()
+                await hung_up(crowd[0][0])  # the oldest of them
+                for _, writer in [alone, *crowd]:
+                    writer.close()
+
+    loops.run(work())
+
+
+async def comes_from(address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection from another address of this machine, which the server has greeted."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+    assert (await reader.readline()).startswith(b"SSH-2.0-")
+    return reader, writer
 
 
 def test_an_idle_connection_is_ended_and_one_at_work_is_not(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +245,19 @@ def test_the_limit_of_an_accounts_fetches_and_pushes(served: Served) -> None:
             done = await client.run(name)
             assert done.exit_status == 1
             assert done.stderr == "Your account reached the limit of fetches and pushes; try again in 8 seconds.\n"
+
+    loops.run(work())
+
+
+def test_the_limit_of_an_accounts_pushes(served: Served) -> None:
+    async def work() -> None:
+        async with served.serving(SshLimits(), pushes=0) as (port, _), served.connect(port) as client:
+            assert (await client.run(f"git-upload-pack '{served.app}.git'", input="0000")).exit_status == 0
+            done = await client.run(f"git-receive-pack '{served.app}.git'")
+            assert (done.exit_status, done.stderr) == (
+                1,
+                "Your account has pushed too often: 3600 pushes an hour are the most. Try again in 8 seconds.\n",
+            )
 
     loops.run(work())
 

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from tests.support.gits import Checkout
 
 GIT_ALONE = "There is no shell here; git push and git clone work.\n"
+
+
+def no_shell(ada: SshPusher) -> str:
+    """What whoever asks for something else is told."""
+    return f"Hi {ada.who.account.email}, there is no shell here; git push and git clone work.\n"
+
+
 TAIL = [
     "fatal: Could not read from remote repository.",
     "",
@@ -62,7 +69,7 @@ def test_any_other_command_gets_one_polite_sentence(ada: SshPusher, command: str
     async def work() -> None:
         async with connected(ada) as client:
             done = await client.run(command)
-            assert (done.exit_status, done.stdout, done.stderr) == (1, "", GIT_ALONE)
+            assert (done.exit_status, done.stdout, done.stderr) == (1, "", no_shell(ada))
 
     loops.run(work())
 
@@ -101,7 +108,7 @@ def test_nothing_but_sessions(ada: SshPusher, tmp_path: Path) -> None:
             with pytest.raises(asyncssh.ChannelOpenError):
                 await client.run(None, term_type="xterm", request_pty="force")
             done = await client.run(None, subsystem="sftp")
-            assert (done.exit_status, done.stderr) == (1, GIT_ALONE)
+            assert (done.exit_status, done.stderr) == (1, no_shell(ada))
 
     loops.run(work())
 
@@ -132,7 +139,7 @@ def test_the_real_clients_of_files_get_the_same_sentence(ada: SshPusher, tmp_pat
         words += [str(tmp_path / "file"), "git@localhost:file"] if program[0] == "scp" else ["git@localhost"]
         done = run(words, "ls\n", gits())
         assert done.code != 0
-        assert GIT_ALONE.strip() in done.err, done
+        assert no_shell(ada).strip() in done.err, done
 
 
 def test_no_variable_reaches_git_but_the_protocols_version(ada: SshPusher, work: Checkout) -> None:
@@ -189,7 +196,7 @@ def test_an_app_of_others_and_one_that_there_is_not_look_the_same(
 ) -> None:
     eve = ssh_pusher(ssh_server, tmp_path / "eve")
     for url in (eve.url, eve.url.replace(eve.who.app.name, "no-such-app")):
-        assert read_by(work, "push", url, "main") == ["Couldn't find that app."]
+        assert read_by(work, "push", url, "main") == ["Couldn't find that app.", "Next: keyturn apps"]
 
 
 def test_who_may_only_view_fetches_and_does_not_push(

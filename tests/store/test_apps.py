@@ -1,4 +1,4 @@
-"""What the store keeps of apps: a name is one living app's, and is free when that has ended."""
+"""What the store keeps of apps: a name is one living app's, and who gave it up is known."""
 
 from __future__ import annotations
 
@@ -41,6 +41,25 @@ def test_a_name_is_one_living_apps(world: World) -> None:
         assert ended.ended_at == LATER
 
 
+def test_who_gave_a_name_up_last_is_known(world: World) -> None:
+    ann, bob = world.account(), world.account("bob@example.com")
+    with world.store.writing() as tx:
+        for number, (owner, name, day) in enumerate(
+            ((ann, "one", 1), (bob, "one", 2), (ann, "two", 3), (ann, "two", 5), (ann, "three", 4))
+        ):
+            at = START + timedelta(days=day)
+            tx.add_app(App(f"a{number}", name, owner.id, START, at, ended_at=at))
+        tx.add_app(App("a9", "one", ann.id, START, START))
+
+        def by(name: str, since: int = 0, most: int = 100) -> str | None:
+            found = tx.gave_up(name, START + timedelta(days=since), most)
+            return found.id if found else None
+
+        assert (by("one"), by("two"), by("none")) == ("a1", "a3", None)
+        assert (by("two", 5), by("two", 6)) == ("a3", None)
+        assert (by("three", most=1), by("three", most=2), by("one", most=1)) == (None, "a4", "a1")
+
+
 def test_an_account_sees_what_it_owns_and_what_it_shares(world: World) -> None:
     ann, bob = world.account(), world.account("bob@example.com")
     with world.store.writing() as tx:
@@ -69,4 +88,4 @@ def test_nobody_collaborates_on_an_app_that_ended_and_it_goes_nowhere(world: Wor
         tx.end_app("a1", LATER)
         assert tx.apps_of(bob.id) == []
         assert tx.collaborators("a1") == []
-        assert tx.transfer("t1") == replace(transfer, state="declined", updated_at=LATER)
+        assert tx.transfer("t1") is None

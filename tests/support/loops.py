@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 _T = TypeVar("_T")
 
@@ -15,9 +15,10 @@ _T = TypeVar("_T")
 class Loop:
     """Runs coroutines to their end, one after another, always in the same loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
+        """``factory``: makes the loop; None: asyncio's own."""
         self._thread = ThreadPoolExecutor(1, "test-loop")
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=factory)
 
     def run(self, work: Coroutine[object, object, _T]) -> _T:
         """What the coroutine returns."""
@@ -29,9 +30,9 @@ class Loop:
         self._thread.shutdown()
 
 
-def run(work: Coroutine[object, object, _T]) -> _T:
+def run(work: Coroutine[object, object, _T], factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> _T:
     """Runs one coroutine in a loop of its own."""
-    loop = Loop()
+    loop = Loop(factory)
     try:
         return loop.run(work)
     finally:

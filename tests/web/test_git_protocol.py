@@ -70,7 +70,7 @@ def test_what_is_no_name_is_no_app(ada: Pusher, name: str) -> None:
         line.sendall(b"GET " + path + f" HTTP/1.0\r\nAuthorization: Bearer {ada.token}\r\n\r\n".encode())
         answer = b"".join(iter(lambda: line.recv(65536), b"")).decode()
     assert answer.startswith(("HTTP/1.1 404 ", "HTTP/1.1 400 ")), answer
-    assert answer.startswith("HTTP/1.1 400 ") or answer.endswith("Couldn't find that app.\n")
+    assert answer.startswith("HTTP/1.1 400 ") or answer.endswith("Couldn't find that app.\nNext: keyturn apps\n")
 
 
 @pytest.mark.parametrize("method", ["HEAD", "POST", "PUT", "DELETE", "OPTIONS"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from tests.support.world import EMAIL, PASSWORD
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.asgi import Client
+    from tests.support.asgi import Client, Reply
 
 AUTH = "/oauth/authorizations"
 
@@ -160,6 +161,28 @@ def test_a_request_that_breaks_off_in_its_body_changes_nothing(site: Site, clien
         return (await exchange.reply()).status
 
     assert site.runner.run(broken()) == 400
+    assert len(client.get(AUTH, token=secret).json) == 1
+
+
+def test_a_body_that_does_not_come_in_time_is_refused(
+    site: Site, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyturn.web.call.BODY_SECONDS", 0.5)
+    secret = site.login()
+
+    async def dripping(path: str) -> Reply:
+        exchange = client.begin("POST", path, token=secret, body=[b"{", b""])
+        exchange.incoming = asyncio.Queue()
+        assert exchange.task is not None
+        while not exchange.task.done():
+            exchange.incoming.put_nowait({"type": "http.request", "body": b" ", "more_body": True})
+            await asyncio.sleep(0.02)
+        return await exchange.reply()
+
+    for path in (AUTH, "/auth", "/sign-in"):
+        reply = site.runner.run(dripping(path))
+        assert (reply.status, reply.header("connection")) == (408, "close")
+        assert reply.json["message"] == "The body did not come within 0.5 seconds."
     assert len(client.get(AUTH, token=secret).json) == 1
 
 

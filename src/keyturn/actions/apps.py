@@ -30,6 +30,10 @@ MISSES: Final = throttle.Rule(free=20, most=timedelta(hours=1))
 """So often an account may ask for somebody who has none here, or else it could find out who has; then it waits."""
 
 
+class _Kept(Taken):
+    """The name is kept for another account, whose app had it; the message says until when."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """An app with its owner, and what the account that asks may do with it."""
@@ -96,12 +100,17 @@ def only_its_owner(tx: Tx, app: App, account_id: str, message: str) -> None:
 def create(env: Env, by: By, principal: Principal, *, name: object = None) -> Shown:
     """A new app of the account that acts, with an empty repository; without a ``name`` one is made. Raises Invalid."""
     wanted = clean_name(name)
+    kept = ""
     for _ in range(1 if wanted else TRIES):
         try:
             return _create(env, by, principal, wanted or apps.make_name(env.random_bytes))
+        except _Kept as taken:
+            kept = str(taken)
         except Taken:
             continue
-    raise Invalid("name", f"Name {wanted} is already taken" if wanted else "no free name was found; give one")
+    if wanted:
+        raise Invalid("name", kept or f"Name {wanted} is already taken")
+    raise Invalid("name", "no free name was found; give one")
 
 
 def _create(env: Env, by: By, principal: Principal, name: str) -> Shown:
@@ -115,6 +124,7 @@ def _create(env: Env, by: By, principal: Principal, name: str) -> Shown:
             require_room(tx, account)
             if tx.app_by_name(name) is not None:
                 raise Taken(name)
+            _require_free(env, tx, account.id, name)
             now = env.clock()
             app = App(app_id, name, account.id, now, now)
             tx.add_app(app)
@@ -130,6 +140,16 @@ def require_room(tx: Tx, account: Account) -> None:
     owned = sum(1 for app in tx.apps_of(account.id) if app.owner_id == account.id)
     if owned >= apps.MOST_OWNED:
         raise Invalid("name", f"the account owns {owned} apps, the most allowed; destroy some first")
+
+
+def _require_free(env: Env, tx: Tx, account_id: str, name: str) -> None:
+    """Raises _Kept."""
+    now = env.clock()
+    former = tx.gave_up(name, now - apps.RESERVED, apps.MOST_RESERVED)
+    if former is not None and former.owner_id != account_id:
+        assert former.ended_at is not None
+        until = decide.in_words(former.ended_at + apps.RESERVED)
+        raise _Kept(f"Name {name} is already taken: another's app had it, and it is kept for them until {until}")
 
 
 def clean_name(name: object) -> str | None:
@@ -163,7 +183,7 @@ def info(env: Env, principal: Principal, identity: str) -> Shown:
 
 
 def rename(env: Env, by: By, principal: Principal, identity: str, name: object) -> Shown:
-    """Another name; the old one is free at once. Raises NotFound, Refused, Invalid."""
+    """Another name; the old one is kept for the app's owner for a while. Raises NotFound, Refused, Invalid."""
     wanted = clean_name(name)
     if wanted is None:
         raise Invalid("name", "Name is empty")
@@ -174,11 +194,17 @@ def rename(env: Env, by: By, principal: Principal, identity: str, name: object) 
             if wanted != app.name:
                 if tx.app_by_name(wanted) is not None:
                     raise Invalid("name", f"Name {wanted} is already taken")
-                tx.change_app(app.id, name=wanted, updated_at=env.clock())
+                _require_free(env, tx, app.owner_id, wanted)
+                now = env.clock()
+                tx.change_app(app.id, name=wanted, updated_at=now)
+                # stands for the old name, like an app that ended
+                tx.add_app(App(env.new_id(), app.name, app.owner_id, app.created_at, now, ended_at=now))
                 audit.record(env, tx, by, "app.rename", app=app.id, before=app.name, after=wanted)
             changed = tx.app(app.id)
             assert changed is not None
             return _shown(tx, changed, principal.account_id)
+    except _Kept as kept:
+        raise Invalid("name", str(kept)) from None
     except Taken:
         raise Invalid("name", f"Name {wanted} is already taken") from None
 

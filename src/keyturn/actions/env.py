@@ -96,6 +96,10 @@ class Repositories(Protocol):
         """Packs it, if pushes have left much lying about; whether it did."""
         ...
 
+    def sweep(self) -> int:
+        """Removes what killed pushes left in any of them; how many there were."""
+        ...
+
     def happened(self, app_id: str, changes: Sequence[Change]) -> list[Change]:
         """Which of the changes are as they were to be."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from subprocess import SubprocessError
@@ -103,6 +104,18 @@ class Program(Protocol):
     def told(self, service: str, app_id: str, version: int) -> Told:
         """What git says first of an app's repository."""
         ...
+
+
+APPS: Final = "keyturn apps"
+"""What shows whoever asked for none of theirs what there is."""
+
+
+def too_many_pushes(wait: float) -> str:
+    """What an account is told that pushes too often; ``wait``: seconds until it may again."""
+    return (
+        f"Your account has pushed too often: {push.AN_HOUR} pushes an hour are the most. "
+        f"Try again in {math.ceil(wait)} seconds."
+    )
 
 
 def sentence(message: str, following: str | None = None) -> str:
@@ -207,12 +220,12 @@ def judge(env: Env, by: By, principal: Principal, app_id: str, changes: Sequence
     except Refused as refused:
         reason, refusal = refused.deny.reason, sentence(refused.deny.message, refused.deny.next)
     except NotFound as gone:
-        reason, refusal = "not_found", str(gone)
+        reason, refusal = "not_found", sentence(str(gone), APPS)
     if refusal is not None:
         with env.store.writing() as tx:
             audit.record(
                 env, tx, by, "git.push", outcome="refused", reason=reason,
-                app=app_id, refs=push.refs(changes), refs_count=len(changes),
+                app=app_id, refs=push.kept(changes), refs_count=len(changes),
             )  # fmt: skip
     return refusal
 
@@ -234,7 +247,15 @@ def pushed(env: Env, by: By, principal: Principal, app_id: str, changes: Sequenc
             return []
         told = push.facts(app, principal, changes, by.address)
         audit.record(
-            env, tx, by, "git.push", app=app.id, name=app.name, refs=told["refs"], refs_count=len(changes), bytes=size
+            env,
+            tx,
+            by,
+            "git.push",
+            app=app.id,
+            name=app.name,
+            refs=push.kept(changes),
+            refs_count=len(changes),
+            bytes=size,
         )
         tx.change_app(app.id, released_at=now, repo_size=size)
         body = json.dumps(push.event(told, now), ensure_ascii=False, separators=(",", ":"))
@@ -273,18 +294,26 @@ def settle(env: Env, app_id: str | None = None) -> int:
 
 
 def tidy(env: Env) -> int:
-    """Packs the repositories that were pushed to lately and need it; how many. For the upkeep, every hour or so."""
+    """Packs one of the repositories that were pushed to lately and need it; how many. For the upkeep, every few minutes."""
     if env.repositories is None:
         return 0
     with env.store.reading() as tx:
         pushed_to = tx.apps_pushed(env.clock() - TIDIED_FOR)
-    count = 0
-    for app in pushed_to:
+    # from anywhere on: one that cannot be packed is in nobody's way for long
+    start = int.from_bytes(env.random_bytes(4), "big") % len(pushed_to) if pushed_to else 0
+    for app in pushed_to[start:] + pushed_to[:start]:
         try:
-            count += env.repositories.tidy(app.id)
+            if env.repositories.tidy(app.id):
+                return 1
         except OSError as fault:
             log.warning("%s", fault)
-    return count
+            return 0
+    return 0
+
+
+def sweep(env: Env) -> int:
+    """Removes what pushes left that had to be killed; how many. For the upkeep."""
+    return env.repositories.sweep() if env.repositories is not None else 0
 
 
 def _written(by: By, principal: Principal, app_id: str, changes: Sequence[Change]) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def take_back(env: Env, by: By, principal: Principal, identity: str) -> Moving:
         found = _pending(tx, principal, identity)
         if found.owner.id != actor.id:
             raise Invalid("state", "only who offered it can take it back; you can decline it")
-        tx.change_transfer(found.transfer.id, state="declined", updated_at=env.clock())
+        tx.remove_transfer(found.transfer.id)  # nobody declined it; the audit trail has both
         audit.record(env, tx, by, "transfer.take_back", app=found.app.id, name=found.app.name)
         return found
 

@@ -6,10 +6,13 @@ Started without a shell, with the facts as JSON on their standard input, in a pr
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shutil
 import signal
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from keyturn.actions.env import Undelivered
@@ -26,6 +29,23 @@ TELLING: Final = 300.0
 """Seconds that the outbox gives a command: less than its lease."""
 LONGEST: Final = 16 * 1024
 """Bytes of what a command says that are read."""
+
+log = logging.getLogger("keyturn.git")
+
+
+class NoProgram(Exception):
+    """An operator's command cannot be started; the message names its flag."""
+
+
+def found(flag: str, argv: Sequence[str]) -> tuple[str, ...]:
+    """The command with its program's whole path, which is the same for whoever runs it. Raises NoProgram."""
+    if not argv:
+        return ()
+    program = shutil.which(argv[0])
+    if program is None:
+        raise NoProgram(f"{flag}: there is no program {argv[0]!r} here that can be run")
+    return str(Path(program).absolute()), *argv[1:]
+
 
 _running: Final[set[subprocess.Popen[bytes]]] = set()
 
@@ -77,6 +97,7 @@ class CommandPolicy:
         try:
             status, out = run(self._argv, json.dumps(facts), self._seconds)
         except OSError as fault:
+            log.error("the program that judges pushes cannot be started: %s", fault)
             return f"The server's rule for pushes cannot be asked: {fault.strerror}. Tell its operator."
         if status is None:
             return f"The server's rule for pushes gave no answer within {self._seconds:g} seconds. Try again."
@@ -96,6 +117,7 @@ class CommandCourier:
         try:
             status, out = run(self._argv, json.dumps({"id": item.id} | json.loads(item.body)), self._seconds)
         except OSError as fault:
+            log.error("the program that is told of pushes cannot be started: %s", fault)
             raise Undelivered(f"the command cannot be started: {fault.strerror}") from None
         if status is None:
             raise Undelivered(f"the command took longer than {self._seconds:g} seconds")

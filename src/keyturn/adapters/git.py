@@ -5,11 +5,13 @@ A repository goes by its app's id alone, so no text of anybody's becomes a path 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -111,6 +113,7 @@ class Git:
         }
         self._threads = ThreadPoolExecutor(self.limits.processes, "keyturn-git")
         self._told = Advertisements()
+        self._running: set[subprocess.Popen[bytes]] = set()
 
     @property
     def installed(self) -> bool:
@@ -204,20 +207,54 @@ class Git:
         loose = sum(1 for _ in _files(objects / "17")) * 256
         if packs <= PACKS and loose <= LOOSE:
             return False
-        try:
-            self.gc(app_id)
-        except subprocess.SubprocessError as fault:
-            raise OSError(f"the repository of app {app_id} could not be packed: {fault}") from None
+        with (self._own / "packing").open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # another worker packs one
+                return False
+            try:
+                self.gc(app_id)
+            except subprocess.SubprocessError as fault:
+                raise OSError(f"the repository of app {app_id} could not be packed: {fault}") from None
         return True
 
+    def sweep(self) -> int:
+        """Removes what pushes left that had to be killed, git's quarantine [git-receive-pack]: none takes so long."""
+        latest = time.time() - self.limits.seconds - SWEPT_AFTER
+        count = 0
+        for left in self._root.glob("*.git/objects/tmp_objdir-incoming-*"):
+            with suppress(FileNotFoundError):
+                if left.stat().st_mtime < latest:
+                    shutil.rmtree(left, ignore_errors=True)
+                    count += 1
+        return count
+
     def _quick(self, app_id: str, *words: str, seconds: int = QUICK_SECONDS) -> str:
+        """What git says; it and all that it started are gone when this returns. Raises OSError, SubprocessError."""
         if self._program is None:
             raise NoGit("git is not installed")
         command = [self._program, "--git-dir", str(self.path(app_id)), *words]
-        done = subprocess.run(  # noqa: S603 - an absolute program, and words of ours
-            command, env=self._env, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=True
+        process = subprocess.Popen(  # noqa: S603 - an absolute program, and words of ours
+            command,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
         )
-        return done.stdout.decode("utf-8", "backslashreplace")  # as the hooks' lines are
+        self._running.add(process)
+        try:
+            out, complaint = process.communicate(timeout=seconds)
+        finally:
+            _kill(process)
+            process.wait()
+            self._running.discard(process)
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command, out, complaint)
+        return out.decode("utf-8", "backslashreplace")  # as the hooks' lines are
 
     # pushes whose end is not written down yet
 
@@ -284,7 +321,6 @@ class Git:
         env = self._env | {"GIT_PROTOCOL": f"version={version}"} if version else self._env
         if service != PUSH or advertise:
             return git_process.spawn([*words, str(path)], env, takes_input=not advertise, memory=self.limits.memory)
-        self._sweep(path)
         if hooks is None or not git_hooks.runnable(self._hooks):
             raise PermissionError(f"{self._hooks}: the hooks that judge pushes cannot be run")
         ours, theirs = socket.socketpair()
@@ -301,14 +337,6 @@ class Git:
         process.talk(Conversation(ours, hooks, self._threads, lambda changes: self.happened(app_id, changes)))
         return process
 
-    def _sweep(self, path: Path) -> None:
-        """Removes what pushes left that had to be killed, git's quarantine [git-receive-pack]: none takes so long."""
-        latest = time.time() - self.limits.seconds - SWEPT_AFTER
-        for left in (path / "objects").glob("tmp_objdir-incoming-*"):
-            with suppress(FileNotFoundError):
-                if left.stat().st_mtime < latest:
-                    shutil.rmtree(left, ignore_errors=True)
-
     def told(self, service: str, app_id: str, version: int) -> Told:
         """What git says first. To a client of version 2 it is the same for all repositories, which we made alike: its own
         version and our settings.
@@ -318,8 +346,16 @@ class Git:
         return self._told.look((service, version, app_id), self._program or "", str(self.path(app_id)))
 
     def close(self) -> None:
-        """Waits for what is being written down."""
+        """Stops what packs a repository, and waits for what is being written down."""
+        for process in list(self._running):
+            _kill(process)
         self._threads.shutdown()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """With all that it has started."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _files(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -7,6 +7,7 @@ Whatever goes wrong on the way to a yes is a no: the push is refused, and the re
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import tempfile
@@ -130,7 +131,10 @@ class Conversation:
             return True, await run(self._threads, self._hooks.after, changes)
         except Unavailable:
             return False, ["The server cannot reach its store just now. Nothing was changed; try again."]
-        except Exception:
+        except Exception as fault:
+            if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT):
+                log.error("a push could not be judged or written down: %s", fault)
+                return False, ["The server's disk is full. Nothing was changed; tell its operator."]
             log.exception("a push could not be judged or written down")
             return False, ["The server could not judge the push. Nothing was changed; tell its operator."]
 

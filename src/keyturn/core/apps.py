@@ -6,6 +6,7 @@ Names and permissions are those of the Heroku Platform API (app.name, team-app-p
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ ALL: Final = tuple(PERMISSIONS)
 DEFAULT: Final = ("view", "deploy", "operate")
 """What a collaborator gets when nothing is asked: everything but deciding about others, as on Heroku."""
 
+RESERVED: Final = timedelta(days=30)
+"""A name that an app gave up is kept for its owner for so long: whoever took it would get what others push there still."""
+MOST_RESERVED: Final = 100
+"""Of an account: the latest."""
 MOST_OWNED: Final = 1000
 MOST_COLLABORATORS: Final = 500
 

@@ -16,7 +16,13 @@ MOST_REFS: Final = 1000
 MOST_KEPT: Final = 50_000
 """Refs that a repository may have: each fetch is told all of them."""
 TOLD: Final = 200
-"""Of how many refs audit trail, webhook and command are told by name; the rest are counted."""
+"""Of how many refs webhook and command are told by name; the rest are counted."""
+KEPT: Final = 20
+KEPT_NAMES: Final = 4096
+"""Of how many refs the audit trail is told by name, and in how many characters: it is kept for long, and anybody who may
+push writes into it."""
+AN_HOUR: Final = 3600
+"""Pushes of an account."""
 LONGEST_NAME: Final = 250
 """Characters of a ref's name."""
 
@@ -88,6 +94,17 @@ def facts(app: App, principal: Principal, changes: Sequence[Change], address: st
 def refs(changes: Sequence[Change]) -> list[dict[str, str]]:
     """The first of them, by name."""
     return [{"ref": c.ref, "old": c.old, "new": c.new, "change": c.sort} for c in changes[:TOLD]]
+
+
+def kept(changes: Sequence[Change]) -> list[dict[str, str]]:
+    """The first of them, by name, for the audit trail."""
+    found, size = [], 0
+    for each in refs(changes[:KEPT]):
+        size += len(each["ref"])
+        if size > KEPT_NAMES:
+            break
+        found.append(each)
+    return found
 
 
 def event(told: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -22,6 +22,11 @@ RSA_BITS_MOST: Final = 16384
 LONGEST: Final = 16 * 1024
 
 
+# What only a private key has in it: the first line of PEM and of OpenSSH's format, how the latter's base64 begins, and PuTTY's
+# format from its first line to its last.
+_PRIVATE: Final = ("PRIVATE KEY", "b3BlbnNzaC1rZXkt", "PuTTY-User-Key-File", "Private-Lines", "Private-MAC")
+
+
 class BadKey(ValueError):
     """The text is no public key that can be taken; the message says why and what to do, and never repeats the text."""
 
@@ -43,7 +48,7 @@ def parse(text: str) -> PublicKey:
     Raises BadKey for a private key, several keys, options before the key, an unknown or outlawed type (DSA, RSA under
     2048 bits), and damaged base64.
     """
-    if "PRIVATE KEY" in text:
+    if any(mark in text for mark in _PRIVATE):
         raise BadKey(
             "this is a private key, which must never leave your machine; give the file that ends in .pub. It was not stored"
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keyturn import exchange
 from keyturn.actions import git_access
-from keyturn.actions.env import By, Problem, Refused
+from keyturn.actions.env import By, NotFound, Problem, Refused
 from keyturn.core import decide, gitcmd
 from keyturn.core.credential import Deny
 from keyturn.core.gitcmd import FETCH, PUSH
@@ -50,7 +50,7 @@ async def carry_out(face: SshFace, who: Who, text: str, protocol: str, peer: Pee
             return 1, git_access.sentence(principal.message, principal.next)
         wanted = gitcmd.command(text)
         if wanted is None:
-            return 1, greeting(face, principal, who) if not text else GIT_ALONE
+            return 1, greeting(face, principal, who) if not text else no_shell(face, principal)
         now = face.env.clock().timestamp()
         _, wait = face.take(principal.account_id, now)
         if wait:
@@ -58,6 +58,8 @@ async def carry_out(face: SshFace, who: Who, text: str, protocol: str, peer: Pee
         return await _git(face, principal, who, wanted, gitcmd.version(protocol), peer)
     except Refused as refused:
         return 1, git_access.sentence(refused.deny.message, refused.deny.next)
+    except NotFound as problem:
+        return 1, git_access.sentence(str(problem), git_access.APPS)
     except Problem as problem:
         return 1, f"{problem}\n"
     except Unavailable:
@@ -80,13 +82,25 @@ def admit(face: SshFace, who: Who) -> Principal | Deny:
 
 def greeting(face: SshFace, principal: Principal, who: Who) -> str:
     """What `ssh git@host` says."""
-    account = face.env.store.find_account(principal.account_id)
-    name = account.name if account else None
-    shown = auth.fingerprint(who.digest)
+    name, shown = _name(face, principal), auth.fingerprint(who.digest)
     key = shown if principal.description in ("", shown) else f"{principal.description} ({shown})"
     who_it_is = f"Hi {name}! You are {principal.email}" if name else f"Hi! You are {principal.email}"
-    said = f"{who_it_is}, by the SSH key {key}.\n{GIT_ALONE}"
-    return "".join(c for c in said if c.isprintable() or c == "\n")
+    return f"{_plain(f'{who_it_is}, by the SSH key {key}.')}\n{GIT_ALONE}"
+
+
+def no_shell(face: SshFace, principal: Principal) -> str:
+    """What is said to whoever asks for anything but git."""
+    return f"{_plain(f'Hi {_name(face, principal) or principal.email}, ')}{GIT_ALONE[0].lower()}{GIT_ALONE[1:]}"
+
+
+def _name(face: SshFace, principal: Principal) -> str | None:
+    account = face.env.store.find_account(principal.account_id)
+    return account.name if account else None
+
+
+def _plain(text: str) -> str:
+    """On one line, and fit for a terminal."""
+    return "".join(c for c in text if c.isprintable())
 
 
 async def _git(
@@ -100,6 +114,12 @@ async def _git(
             principal.grant_id, refused.deny.reason, who.address, **git_access.refused(service, wanted.app)
         )
         raise
+    if service == PUSH and face.no_pushes:
+        return 1, f"{face.no_pushes}\n"
+    if service == PUSH:
+        _, wait = face.take_push(principal.account_id, face.env.clock().timestamp())
+        if wait:
+            return 1, git_access.sentence(git_access.too_many_pushes(wait))
     by = By(principal, who.address, who.agent[:300], str(uuid.uuid4()))
     hooks = git_access.hooks(face.env, by, principal, app.id) if service == PUSH else None
     warning = decide.warning(principal, face.env.clock()) if service == FETCH else None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from keyturn.actions.git_access import Program
     from keyturn.actions.refusals import Refusals
     from keyturn.actions.uses import Uses
-    from keyturn.turns import Slots
+    from keyturn.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +51,9 @@ class SshFace:
     refusals: Refusals
     take: Callable[[str, float], tuple[int, float]]
     """Counts a run of git for an account at a time (seconds): how many remain, and the seconds to wait if none does."""
-    turns: Slots
+    take_push: Callable[[str, float], tuple[int, float]]
+    """The same for a push."""
+    turns: Turns
     limits: SshLimits = field(default_factory=SshLimits)
+    no_pushes: str = ""
+    """Why there are none, as a sentence; empty: there are."""

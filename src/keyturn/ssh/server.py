@@ -66,17 +66,28 @@ class SshServer:
         limits, place = self.face.limits, place_of(address)
         if (
             self.stopping
-            or len(self._connections) >= limits.connections
-            or len(self._unproven) >= limits.unproven
             or self._places[place] >= limits.of_a_place
             or self._unproven_places[place] >= limits.unproven_of_a_place
         ):
+            return None
+        full = len(self._connections) >= limits.connections or len(self._unproven) >= limits.unproven
+        if full and not self._make_room():
             return None
         made = Connection(asyncio.get_running_loop(), self._options, self, address)
         self._connections[made] = self._unproven[made] = place
         self._places[place] += 1
         self._unproven_places[place] += 1
         return made
+
+    def _make_room(self) -> bool:
+        """Ends the oldest connection without a proof, of the place that has most of them: who comes alone is let be."""
+        if not self._unproven:
+            return False
+        crowded, _ = self._unproven_places.most_common(1)[0]
+        oldest = next(each for each, place in self._unproven.items() if place == crowded)
+        self.lost(oldest)
+        oldest.abort()
+        return True
 
     def proven(self, connection: Connection) -> None:
         """It has proven a key."""

@@ -7,6 +7,7 @@ turns them into answers.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from keyturn.web.face import Face
 
 LARGEST_BODY = 64 * 1024
+BODY_SECONDS = 30.0
 CODE_HEADER = b"heroku-two-factor-code"
 
 
@@ -207,8 +209,13 @@ async def read_body(scope: Scope, receive: Receive) -> dict[str, Any] | Answer:
     when empty.
     """
     chunks, size = [], 0
+    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
     while True:
-        message = await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            return refuse.late(f"The body did not come within {BODY_SECONDS:g} seconds.")
         if message["type"] == "http.disconnect":
             return refuse.bad_request("The request ended before its body did.")
         chunk = message.get("body", b"")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from keyturn.actions.env import By
 from keyturn.actions.throttle import place_of
 from keyturn.actions.uses import AGENT_LONGEST, Uses
-from keyturn.core import decide
+from keyturn.core import decide, push
 from keyturn.core.credential import Deny
-from keyturn.web import call, refuse
+from keyturn.web import call, limits, refuse
 from keyturn.web.answer import iso
 from keyturn.web.limits import Limit
 from keyturn.web.offload import Offload
@@ -26,12 +26,9 @@ if TYPE_CHECKING:
     from keyturn.actions.git_access import Program
     from keyturn.actions.refusals import Refusals
     from keyturn.core.credential import Principal
-    from keyturn.turns import Slots
+    from keyturn.turns import Turns
     from keyturn.web.answer import Answer
     from keyturn.web.credentials import Absent, Presented
-
-GIT_LIMIT = 36_000
-"""Requests of git an hour: a fetch is two or three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +45,15 @@ class Face:
     refusals: Refusals
     report_limit: Limit = field(default_factory=lambda: Limit(600))
     """Reports of leaked tokens, a place."""
-    git_limit: Limit = field(default_factory=lambda: Limit(GIT_LIMIT))
+    git_limit: Limit = field(default_factory=lambda: Limit(limits.GIT))
     """Requests of git, an account."""
     ssh_url: str | None = None
     """Where people reach git over SSH: ``ssh://git@HOST:PORT``, no trailing slash; None: not at all."""
+    push_limit: Limit = field(default_factory=lambda: Limit(push.AN_HOUR))
+    """Pushes, an account."""
     git: Program | None = None
     """None where there are no repositories."""
-    turns: Slots | None = None
+    turns: Turns | None = None
     """Fetches and pushes at the same time; shared with git over SSH. None: of this face's own."""
     ssh: bool = False
     """Whether git is served over SSH beside it."""

@@ -39,6 +39,8 @@ SMALL: Final = 64 * 1024
 """A refused request's body up to this is read to its end; after a larger one the connection is closed."""
 PATIENCE: Final = 5.0
 """Seconds that a fetch or push under way has when the server stops."""
+NO_TIME: Final = 1e-6
+"""Seconds: what numbers lose by being rounded."""
 
 
 def is_git(path: str) -> bool:
@@ -59,6 +61,9 @@ class Git:
         """Serves one request."""
         try:
             refusal = await self._serve(scope, receive, send)
+        except NotFound as problem:
+            refusal = refuse.problem(problem)
+            refusal.body["next"] = git_access.APPS
         except Problem as problem:
             refusal = refuse.problem(problem)
         except Unavailable:
@@ -91,6 +96,10 @@ class Git:
         except Refused as refused:
             face.refused(scope, refused.deny, principal, **git_access.refused(service, wanted))
             raise
+        if service == PUSH:  # also of the first request: of the answer to the second git shows nothing
+            wait = face.push_limit.wait(principal.account_id, face.env.clock().timestamp())
+            if wait > NO_TIME:
+                return refuse.too_many(git_access.too_many_pushes(wait), wait)
         try:
             if what == ADVERTISEMENT:
                 return await self._advertise(scope, send, app, principal, service)
@@ -146,6 +155,8 @@ class Git:
             body = Inflate(_header(scope, b"content-encoding"))
         except ValueError as wrong:
             return refuse.unsupported(str(wrong))
+        if service == PUSH:
+            face.push_limit.take(principal.account_id, face.env.clock().timestamp())
         hooks = git_access.hooks(face.env, face.by(scope, principal), principal, app.id) if service == PUSH else None
         async with self._slots.turn(principal.account_id):
             process = self._program.start(service, app.id, version=_version(scope), stateless=True, hooks=hooks)

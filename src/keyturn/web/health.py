@@ -12,7 +12,7 @@ from keyturn.core import policy
 from keyturn.store.interface import Unavailable
 from keyturn.web.answer import Answer
 from keyturn.web.call import send_answer
-from keyturn.web.upkeep import Upkeep
+from keyturn.web.upkeep import Upkeep, long_jobs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -45,13 +45,14 @@ async def upkeep(face: Face) -> AsyncIterator[None]:
     """Runs the jobs while the application runs; what was counted in memory is written once more at its end."""
     counted = (_Job(5, "refused requests", _refusals), _Job(policy.USES_WRITTEN_EVERY, "uses of tokens", _uses))
     tasks = [asyncio.create_task(job.repeat(face)) for job in counted]
-    clockwork = Upkeep(face.env, face.upkeep_every)
-    clockwork.start()
+    clockworks = Upkeep(face.env, face.upkeep_every), Upkeep(face.env, some=long_jobs())
+    for clockwork in clockworks:
+        clockwork.start()
     try:
         yield
     finally:
         face.stopping.set()
-        await asyncio.to_thread(clockwork.stop)
+        await asyncio.gather(*(asyncio.to_thread(clockwork.stop) for clockwork in clockworks))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

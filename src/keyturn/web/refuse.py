@@ -70,6 +70,11 @@ def bad_request(message: str) -> Answer:
     return Answer({"id": "bad_request", "message": message}, 400)
 
 
+def late(message: str) -> Answer:
+    """408: it did not come in time; nothing more of it is read [RFC 9110 15.5.9]."""
+    return Answer({"id": "bad_request", "message": message}, 408, [("Connection", "close")])
+
+
 def unreadable(message: str) -> Answer:
     """401: something was presented, in no form that can be read."""
     refusal = decide.unproven("malformed")

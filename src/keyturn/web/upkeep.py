@@ -1,7 +1,7 @@
-"""The upkeep: what is to be done by the clock and not by a request. A thread of each worker.
+"""The upkeep: what is to be done by the clock and not by a request. Two threads of each worker.
 
-Every job may run in several workers at once; the store's transactions see to it that nothing happens twice. The thread
-is the process' own (a daemon): a mail server that hangs must not keep the server from stopping.
+Every job may run in several workers at once; the store's transactions see to it that nothing happens twice. The threads
+are the process' own (daemons): a mail server that hangs must not keep the server from stopping.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from keyturn.actions import git_access, notices, once, outbox, overlap
 from keyturn.store.interface import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from keyturn.actions.env import Env
 
@@ -30,6 +30,9 @@ LINKS_KEPT: Final = timedelta(days=30)
 """For whoever opens an old one to be told that it has run out."""
 LOOKING: Final = 0.01
 """The share of the time that looking for what is due may take."""
+TIDY_EVERY: Final = 300.0
+TIDYING: Final = 0.5
+"""The share of the time that packing repositories may take."""
 STOP: Final = 3.0
 """Seconds that a job under way is given when the server stops."""
 
@@ -68,7 +71,6 @@ def jobs(every: float = EVERY) -> tuple[Job, ...]:
         Job("overlaps", every, overlap.end_overlaps, LOOKING),
         Job("pushes", every, git_access.settle),
         Job("outbox", min(every, SEND_EVERY), outbox.send_due),
-        Job("packing repositories", FORGET_EVERY, git_access.tidy),
         Job("forgetting the dead", FORGET_EVERY, forget_dead),
         Job("forgetting links", FORGET_EVERY, forget_links),
         Job("forgetting forms", FORGET_EVERY, once.forget),
@@ -76,12 +78,21 @@ def jobs(every: float = EVERY) -> tuple[Job, ...]:
     )
 
 
+def long_jobs() -> tuple[Job, ...]:
+    """Those that may take an hour, on disks alone: for a thread of their own, so that no mail waits for them."""
+    return (
+        Job("packing repositories", TIDY_EVERY, git_access.tidy, TIDYING),
+        Job("removing what broken pushes left", FORGET_EVERY, git_access.sweep),
+    )
+
+
 class Upkeep:
     """Runs the jobs, one after the other, until it is stopped. A job that fails is logged and tried at its next turn."""
 
-    def __init__(self, env: Env, every: float = EVERY) -> None:
+    def __init__(self, env: Env, every: float = EVERY, some: Sequence[Job] | None = None) -> None:
+        """``some``: others than ``jobs(every)``."""
         self._env = env
-        self._jobs = jobs(every)
+        self._jobs = jobs(every) if some is None else some
         self._next = dict.fromkeys(range(len(self._jobs)), 0.0)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keyturn-upkeep", daemon=True)

@@ -67,13 +67,25 @@ class AppRows(Rows):
         select = sa.select(*_APP).where(these, t.apps.c.ended_at.is_(None)).order_by(t.apps.c.name)
         return [App(*row) for row in self._c.execute(select)]
 
+    def gave_up(self, name: str, since: datetime, most: int) -> App | None:
+        """The one that had the name last and ended since then, if it is among the ``most`` of its owner's that ended last."""
+        these = sa.and_(t.apps.c.name == name, t.apps.c.ended_at >= since)
+        row = self._one(sa.select(*_APP).where(these).order_by(t.apps.c.ended_at.desc()).limit(1))
+        if row is None:
+            return None
+        app = App(*row)
+        later = sa.and_(t.apps.c.owner_id == app.owner_id, t.apps.c.ended_at > app.ended_at)
+        count = self._c.execute(sa.select(sa.func.count()).select_from(t.apps).where(later)).scalar_one()
+        return app if count < most else None
+
     def apps_pushed(self, since: datetime) -> list[App]:
         """Living ones that were pushed to since then."""
         these = sa.and_(t.apps.c.released_at >= since, t.apps.c.ended_at.is_(None))
         return [App(*row) for row in self._c.execute(sa.select(*_APP).where(these).order_by(t.apps.c.id))]
 
     def add_app(self, app: App) -> None:
-        self._c.execute(sa.insert(t.apps).values(values(app) | {"name_key": app.name}))
+        key = app.name if app.ended_at is None else None
+        self._c.execute(sa.insert(t.apps).values(values(app) | {"name_key": key}))
 
     def change_app(self, app_id: str, **changes: object) -> None:
         if "name" in changes:
@@ -81,11 +93,11 @@ class AppRows(Rows):
         self._change(t.apps, t.apps.c.id == app_id, changes)
 
     def end_app(self, app_id: str, at: datetime) -> None:
-        """Its name is free again, nobody collaborates on it, and no transfer of it goes on."""
+        """Nobody has its name, nobody collaborates on it, and it is offered to nobody."""
         self._change(t.apps, t.apps.c.id == app_id, {"ended_at": at, "updated_at": at, "name_key": None})
         self._c.execute(sa.delete(t.collaborators).where(t.collaborators.c.app_id == app_id))
         pending = sa.and_(t.app_transfers.c.app_id == app_id, t.app_transfers.c.state == "pending")
-        self._change(t.app_transfers, pending, {"state": "declined", "updated_at": at})
+        self._c.execute(sa.delete(t.app_transfers).where(pending))
 
     def collaborators(self, app_id: str) -> list[Collaborator]:
         select = sa.select(*_COLLABORATOR).where(t.collaborators.c.app_id == app_id).order_by(t.collaborators.c.id)
@@ -125,3 +137,7 @@ class AppRows(Rows):
 
     def change_transfer(self, transfer_id: str, **changes: object) -> None:
         self._change(t.app_transfers, t.app_transfers.c.id == transfer_id, changes)
+
+    def remove_transfer(self, transfer_id: str) -> None:
+        """As if it had not been offered."""
+        self._c.execute(sa.delete(t.app_transfers).where(t.app_transfers.c.id == transfer_id))

@@ -34,7 +34,7 @@ from keyturn.core import token
 from keyturn.store.interface import Unavailable
 from keyturn.web import words
 from keyturn.web.answer import Answer
-from keyturn.web.call import read_body
+from keyturn.web.call import read_body, send_answer
 from keyturn.web.face import address, agent
 
 if TYPE_CHECKING:
@@ -244,6 +244,9 @@ class Page:
         posting = scope["method"] == "POST" and self._post is not None
         # before the look at the session: a form may take its time, and what ended meanwhile acts no more
         body = await read_body(scope, receive) if posting else {}
+        if isinstance(body, Answer) and body.status == 408:
+            await send_answer(scope, send, body)
+            return
         cookies = read_cookies(scope)
         secret = cookies.get(cookie_name(face, "session"), "")
         principal = web_session(face.env, secret) if secret else None
