@@ -104,8 +104,10 @@ def test_the_headline_passes_over_what_comes_and_goes_by_design(site: Site) -> N
 def test_the_dead_say_of_what_and_by_whom(site: Site) -> None:
     account = site.account()
     leaked, out = site.mint(account, Kind.AUTHORIZATION), site.mint(account, Kind.LOGIN)
+    revoked = site.mint(account, Kind.AUTHORIZATION)
     now = site.clock()
     end(site, out, Event.LOGOUT)
+    end(site, revoked, Event.REVOKE)
     with site.store.writing() as tx:
         tx.end_grants([leaked.grant.id], at=now, reason="reported_leaked", by=None)
     browser = signed_in(site)
@@ -115,6 +117,7 @@ def test_the_dead_say_of_what_and_by_whom(site: Site) -> None:
     table = text_of(browser.page("/?view=table").text)
     assert "2 March 2026, 09:00 UTCreported leaked" in table
     assert "logged outby you" in table
+    assert "UTCrevoked by you" in table
 
 
 def test_a_table_by_kind_is_one_with_a_heading_for_each_and_what_else_ends_them_once(site: Site) -> None:
