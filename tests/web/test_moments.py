@@ -74,6 +74,15 @@ def test_who_is_suspended_is_told_when_at_the_sign_in(site: Site) -> None:
     assert written(page.text) == []
 
 
+def test_a_session_that_ended_is_told_when(site: Site) -> None:
+    site.account()
+    browser = signed_in(site)
+    site.clock.advance(days=3)
+    page = browser.page("/").text
+    assert "This browser session expired on <time" in page
+    assert written(page) == []
+
+
 def test_a_day_without_its_time_is_only_said_when_it_is_far(site: Site) -> None:
     account = site.account()
     for days in (1, 30):
