@@ -161,18 +161,13 @@ def main(argv: Sequence[str]) -> int:
     try:
         secret = prepare(settings)
         sealing.open_or_make(settings.secret_keys, secrets.token_bytes)  # before there are workers, and to fail by name
-        git = replace(
-            settings.git, before=commands.found("--pre-receive", settings.git.before),
-            after=commands.found("--post-receive", settings.git.after),
-        )  # fmt: skip
-        settings = replace(settings, git=git)
+        settings = _with_programs(settings)
         repositories = Git(settings.repositories, settings.git.limits)
         repositories.clear_trash()
         secured = tls.Tls(settings.tls) if settings.tls else None
         sockets = listen(settings.bind, settings.port)
         host_keys, ssh_sockets = _prepare_ssh(settings)
-        scheme, port = "https" if secured else "http", sockets[0].getsockname()[1]
-        url = settings.public_url or f"{scheme}://{_host(settings.bind)}:{port}"
+        url = settings.public_url or _address("https" if secured else "http", settings.bind, sockets)
         in_force.write(settings.data, in_force.InForce(
             url, settings.git, settings.policy, settings.post.post(url).webhook_host,
         ))  # fmt: skip
@@ -186,9 +181,7 @@ def main(argv: Sequence[str]) -> int:
     except Unavailable as fault:
         print(f"keyturn serve: the store cannot be opened: {fault}", file=sys.stderr)
         return 1
-    ssh_url = settings.ssh_url
-    if ssh_url is None and ssh_sockets:
-        ssh_url = ssh_address(url, ssh_sockets[0].getsockname()[1])
+    ssh_url = settings.ssh_url or (ssh_address(url, ssh_sockets[0].getsockname()[1]) if ssh_sockets else None)
 
     def announce() -> None:
         if secret is not None:
@@ -196,7 +189,7 @@ def main(argv: Sequence[str]) -> int:
                 f"There is no account yet. Make the first one, an administrator's, within a day at\n\n    {url}/setup/{secret}\n"
             )
         if ssh_sockets:
-            print(f"git over SSH is at ssh://git@{_host(settings.ssh_bind)}:{ssh_sockets[0].getsockname()[1]}")
+            print(f"git over SSH is at {_address('ssh', settings.ssh_bind, ssh_sockets, 'git@')}")
         print(f"keyturn is ready at {url}", flush=True)
 
     def work(ready: Callable[[], None]) -> None:
@@ -234,6 +227,14 @@ def main(argv: Sequence[str]) -> int:
         work(announce)
         return 0
     return workers.supervise(settings.workers, work, announce)
+
+
+def _with_programs(settings: Settings) -> Settings:
+    """The same, with the programs for pushes by their paths. Raises commands.NoProgram."""
+    before = commands.found("--pre-receive", settings.git.before)
+    return replace(
+        settings, git=replace(settings.git, before=before, after=commands.found("--post-receive", settings.git.after))
+    )
 
 
 class BadSsh(Exception):
@@ -306,6 +307,10 @@ def listen(bind: str, port: int, flags: str = "--port or --bind") -> list[socket
             ) from None
         sockets.append(listener)
     return sockets
+
+
+def _address(scheme: str, bind: str, sockets: Sequence[socket.socket], user: str = "") -> str:
+    return f"{scheme}://{user}{_host(bind)}:{sockets[0].getsockname()[1]}"
 
 
 def _host(bind: str) -> str:

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
 DESKTOP, PHONE = (1280, 900), (390, 844)
+BETWEEN = ((768, 900), (960, 900), (1100, 900))
+"""Sizes at which the page's frame changes, for what has columns."""
+LISTS = ".table-wrap, .matrix-list, .ledger, .tl-rows"
+USUAL_WORD = 16
+"""Letters of the longest word in a stranger's text that is to stay whole."""
 
 
 def routes() -> dict[str, Page]:
@@ -225,6 +230,44 @@ def overflow(window: Window) -> list[str]:
                     .map(e => e.outerHTML.slice(0, 160))
                 return [`scrolls to ${document.documentElement.scrollWidth}`, ...out.slice(0, 5)]
             }"""
+        ),
+    )
+
+
+def broken_words(window: Window) -> list[str]:
+    """Words of tables and lists that are broken over two lines, and tables that are cut off at their right edge.
+
+    What strangers or machines wrote may be longer than any column: of that only words of usual length count.
+    """
+    return cast(
+        "list[str]",
+        window.page.evaluate(
+            """([lists, usual]) => {
+                const wrong = []
+                for (const table of document.querySelectorAll(lists)) {
+                    if (table.scrollWidth > table.clientWidth + 1)
+                        wrong.push(`cut: ${table.innerText.slice(0, 60)}`)
+                    const walker = document.createTreeWalker(table, NodeFilter.SHOW_TEXT)
+                    for (let text; (text = walker.nextNode()); ) {
+                        let within = text.parentElement
+                        const foreign = within.closest(".words, .mono, code")
+                        while (within !== table && within.offsetWidth > 1) within = within.parentElement
+                        if (within !== table) continue  // only for those who listen
+                        for (const word of text.data.matchAll(/[\\p{L}\\p{N}]+(?:[@.][\\p{L}\\p{N}]+)*/gu)) {
+                            const [before, after] = [text.data.slice(0, word.index), text.data.slice(word.index)]
+                            const around = before.match(/\\S*$/)[0] + after.match(/^\\S*/)[0]
+                            if (foreign && around.length > usual) continue
+                            const range = new Range()
+                            range.setStart(text, word.index)
+                            range.setEnd(text, word.index + word[0].length)
+                            const lines = new Set([...range.getClientRects()].map(each => Math.round(each.top)))
+                            if (lines.size > 1) wrong.push(`broken: ${word[0]} in ${text.data.slice(0, 60)}`)
+                        }
+                    }
+                }
+                return wrong.slice(0, 8)
+            }""",
+            [LISTS, USUAL_WORD],
         ),
     )
 

@@ -53,7 +53,7 @@ def judge(window: Visitor, route: str, looks: Looks = LOOKS) -> None:
     html, *rest = window.files.values()
     if html >= MOST_HTML or sum(rest) >= MOST_FILES:
         wrong.append(f"too heavy: {window.files}")
-    assert wrong + look(window, looks) == []
+    assert wrong + look(window, looks) + look_between(window) == []
 
 
 def look(window: Visitor, looks: Looks = LOOKS) -> list[str]:
@@ -61,8 +61,19 @@ def look(window: Visitor, looks: Looks = LOOKS) -> list[str]:
     wrong = []
     for scheme, size, rules in looks:
         window.stand(scheme, size)
-        wrong += [f"{scheme}, {size[0]}: {each}" for each in pages.overflow(window)]
+        wrong += [f"{scheme}, {size[0]}: {each}" for each in (*pages.overflow(window), *pages.broken_words(window))]
         wrong += [f"{scheme}, {size[0]}: {each}" for each in pages.look_for_barriers(window, only=rules)]
+    return wrong
+
+
+def look_between(window: Visitor) -> list[str]:
+    """What is wrong with its columns at sizes between the two, where it has any."""
+    if not window.page.locator(pages.LISTS).count():
+        return []
+    wrong = []
+    for size in pages.BETWEEN:
+        window.stand("light", size)
+        wrong += [f"{size[0]}: {each}" for each in (*pages.overflow(window), *pages.broken_words(window))]
     return wrong
 
 
@@ -96,6 +107,27 @@ def test_a_barrier_is_found_where_there_is_one(chromium: Browser, stage: Stage) 
         assert pages.overflow(window)
 
 
+def test_a_broken_word_and_a_cut_table_are_found_and_a_strangers_long_word_may_break(
+    chromium: Browser, stage: Stage
+) -> None:
+    with visiting(chromium, stage, stage.ada) as window:
+        window.go("/admin/accounts")
+        assert pages.broken_words(window) == []
+        say = """(text) => {
+            const word = document.createElement("span")
+            Object.assign(word.style, {display: "inline-block", width: "3em", wordBreak: "break-all"})
+            word.className = text === "unauthorized" ? "" : "words"
+            word.textContent = text
+            document.querySelector(".table td").replaceChildren(word)
+        }"""
+        window.page.evaluate(say, "unauthorized" * 3)
+        assert pages.broken_words(window) == []
+        window.page.evaluate(say, "unauthorized")
+        assert pages.broken_words(window) == ["broken: unauthorized in unauthorized"]
+        window.page.evaluate("() => { document.querySelector('.table').style.minWidth = '3000px' }")
+        assert any("cut: " in each for each in pages.broken_words(window))
+
+
 def test_the_setup_page_of_the_first_start_has_no_barriers(
     chromium: Browser, stage: Stage, fresh_server: Server
 ) -> None:
@@ -106,11 +138,35 @@ def test_the_setup_page_of_the_first_start_has_no_barriers(
 
 
 @pytest.mark.parametrize(
-    "path", ["/?view=table", "/?state=ended", "/?by=kind", "/?text=nothing+like+it", "/nothing-here"]
+    "path",
+    [
+        "/?view=table",
+        "/?by=kind&view=table",
+        "/?state=ended",
+        "/?state=ended&view=table",
+        "/?by=kind",
+        "/?text=nothing+like+it",
+        "/nothing-here",
+    ],
 )
 def test_the_timeline_otherwise_has_no_barriers(chromium: Browser, stage: Stage, path: str) -> None:
     with visiting(chromium, stage, stage.ada) as window:
         judge(window, path)
+
+
+def test_moments_are_said_in_the_zone_of_who_reads_them(chromium: Browser, stage: Stage) -> None:
+    context = chromium.new_context(timezone_id="Asia/Kolkata")
+    context.add_cookies([stage.cookie(stage.ada)])  # type: ignore[list-item]
+    page = context.new_page()
+    page.goto(stage.url + "/?state=ended")
+    told = page.locator("time[data-when=told]").all_inner_texts()
+    assert told
+    assert all(re.fullmatch(r"\d+ \w+ \d{4} at \d\d:\d\d GMT\+5:30", each) for each in told)
+    page.goto(stage.url + "/?view=table")
+    days = page.locator("time[data-when=day]").all_inner_texts()
+    assert [each for each in days if re.fullmatch(r"\d+ \w+ \d{4}, \d\d:\d\d", each)], "what ends within two days"
+    assert [each for each in days if re.fullmatch(r"\d+ \w+ \d{4}", each)]
+    context.close()
 
 
 def test_a_timeline_of_three_hundred_has_no_barriers_and_stays_light(chromium: Browser, stage: Stage) -> None:

@@ -14,6 +14,7 @@ from keyturn.actions import authorizations, grants, overview
 from keyturn.actions.overview import State, Wish
 from keyturn.core import decide
 from keyturn.core.policy import DAY, HOUR, Event, Kind
+from keyturn.web import timeline
 from keyturn.web.pages.home import Asked, asked
 
 if TYPE_CHECKING:
@@ -100,17 +101,34 @@ def test_the_headline_passes_over_what_comes_and_goes_by_design(site: Site) -> N
     assert "keyturn authorizations:update" in headline
 
 
-@pytest.mark.parametrize("view", ["", "?view=table"])
-def test_the_dead_say_of_what_and_by_whom(site: Site, view: str) -> None:
+def test_the_dead_say_of_what_and_by_whom(site: Site) -> None:
     account = site.account()
     leaked, out = site.mint(account, Kind.AUTHORIZATION), site.mint(account, Kind.LOGIN)
+    revoked = site.mint(account, Kind.AUTHORIZATION)
     now = site.clock()
     end(site, out, Event.LOGOUT)
+    end(site, revoked, Event.REVOKE)
     with site.store.writing() as tx:
         tx.end_grants([leaked.grant.id], at=now, reason="reported_leaked", by=None)
-    words = text_of(signed_in(site).page("/" + view).text)
+    browser = signed_in(site)
+    words = text_of(browser.page("/").text)
     assert decide.death_sentence(Kind.AUTHORIZATION, "", "reported_leaked", now) in words
     assert decide.death_sentence(Kind.LOGIN, "", "logged_out", now) + " By you." in words
+    table = text_of(browser.page("/?view=table").text)
+    assert "2 March 2026, 09:00 UTCreported leaked" in table
+    assert "logged outby you" in table
+    assert "UTCrevoked by you" in table
+
+
+def test_a_table_by_kind_is_one_with_a_heading_for_each_and_what_else_ends_them_once(site: Site) -> None:
+    account = site.account()
+    for kind in (Kind.LOGIN, Kind.AUTHORIZATION, Kind.AUTHORIZATION):
+        site.mint(account, kind)
+    page = signed_in(site).page("/?view=table&by=kind").text
+    assert page.count("<table") == page.count("<thead>") == 1
+    groups = re.findall(r'<tbody>\s*<tr class="table-group"><th scope="rowgroup"[^>]*>(.*?)</th>', page)
+    assert [text_of(each) for each in groups] == ["Browser sessions 1", "Logins 1", "Authorizations 2"]
+    assert text_of(page).count(timeline.else_ends(Kind.AUTHORIZATION, site.clock())) == 1
 
 
 def test_uses_and_rotation_are_told(site: Site) -> None:

@@ -136,6 +136,21 @@ def test_every_cell_of_the_matrix_is_what_the_rules_in_force_say(site: Site) -> 
             assert ("by default" in cell) == changed
 
 
+def test_where_the_matrix_has_no_room_each_event_lists_the_kinds_under_what_it_does_to_them(site: Site) -> None:
+    rules = overrides.parse('[ends.password_change]\nauthorization = "dies"\n', name="policy.toml")
+    with_env(site, policy=rules)
+    page = admin(site).page("/admin/policy").text
+    events = re.findall(r"<details><summary>.*?</details>", page, re.DOTALL)
+    assert len(events) == len(Event)
+    for event, said in zip(Event, events, strict=True):
+        told: dict[str, str] = {}
+        for word, kinds in re.findall(r"<dt><span[^>]*>([^<]*)</span></dt><dd>(.*?)</dd>", said, re.DOTALL):
+            told |= dict.fromkeys(re.sub(r" <span.*?</span>", "", kinds).split(", "), word)
+        met = {kind: policy_page.SIGNS.get(rules.effects[event, kind], ("",))[0] for kind in Kind}
+        assert told == {policy.LIVES[kind].noun: word for kind, word in met.items() if word}
+        assert ("by default" in said) == (event is Event.PASSWORD_CHANGE)
+
+
 def test_what_an_operator_changed_is_marked_with_what_it_was(site: Site) -> None:
     rules = overrides.parse(
         'retention = "180 days"\n[lifetimes.login]\ndefault = "30 days"\n[two_factor]\nrequired = "all"\n'

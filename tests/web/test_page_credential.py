@@ -175,7 +175,8 @@ def test_a_new_name_and_another_end(site: Site) -> None:
     assert changed.expires_at == site.clock() + timedelta(days=90)
     assert site.reason(made.secret) is None
     page = browser.page(own(made))
-    assert "It ends on 31 May 2026" in text_of(page.text)
+    assert "It ends in 90 days" in text_of(page.text)
+    assert "31 May 2026, 09:00 UTC" in text_of(page.text)
     assert "Renamed" in text_of(page.text)
     assert "Expiry changed" in text_of(page.text)
     assert "<script>alert" not in page.text

@@ -15,6 +15,7 @@ from keyturn.core import decide, lifecycle, reasons
 from keyturn.core.credential import Account, Grant, Token, Use
 from keyturn.core.policy import DAY, HOUR, LIVES, YEAR, Kind
 from keyturn.web import timeline, timescale
+from keyturn.web.words import Moment
 
 if TYPE_CHECKING:
     from keyturn.web.timeline import Picture, Row
@@ -116,6 +117,9 @@ def test_the_axis_has_no_more_columns_than_the_times_need() -> None:
         "1y",
     ]
     assert longest.never < longest.edge
+    assert [tick.minor for tick in longest.ticks][-1], "its label would touch that of never on a phone"
+    near = timescale.around(NOW, [NOW + timedelta(hours=8)])
+    assert not near.ticks[-1].minor, "there is room beside never"
     behind = timescale.around(NOW, [NOW - timedelta(hours=1)], ahead=False)
     assert all(tick.x < behind.now for tick in behind.ticks)
 
@@ -137,7 +141,9 @@ def test_every_credential_has_one_row_and_each_row_runs_forward(found: list[Cred
 def test_the_dead_say_what_core_says_of_their_end(reason: str) -> None:
     found = credential(ended=HOUR, reason=reason, by="another")
     row = row_of(found)
-    assert row.fate == decide.death_sentence(found.grant.kind, "", reason, NOW - timedelta(hours=1))
+    assert str(row.fate) == decide.death_sentence(found.grant.kind, "", reason, NOW - timedelta(hours=1))
+    assert [part.at for part in row.fate.parts if isinstance(part, Moment)] == [NOW - timedelta(hours=1)]
+    assert row.reason == reason
     assert row.tone == ("bad" if reason in timeline.ALARMING else "over")
     assert row.by == "eve@example.com"
 
@@ -152,8 +158,8 @@ def test_who_ended_it_is_said_unless_the_reason_says_it() -> None:
 def test_each_kind_says_what_else_ends_it_in_the_words_of_its_birth(kind: Kind) -> None:
     row = row_of(credential(kind=kind))
     told = lifecycle.told_at_birth(kind, None, NOW)
-    assert told.endswith(row.fate)
-    assert row.fate.startswith("if you ")
+    assert told.endswith(str(row.fate))
+    assert str(row.fate).startswith("if you ")
     assert row.noun == LIVES[kind].noun
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from markupsafe import escape
 
+from keyturn.core import decide
+from keyturn.core.policy import Kind
 from keyturn.web import words
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -57,3 +61,27 @@ def test_an_exact_moment_is_in_utc_wherever_it_was_written() -> None:
 def test_a_span_names_its_largest_units() -> None:
     assert words.span(365 * 86_400) == "365 days"
     assert words.span(5400.2) == "1 hour 30 minutes"
+
+
+def test_a_day_is_said_with_its_time_where_it_is_near() -> None:
+    assert words.day(NOW + timedelta(hours=47), NOW) == "23 November 2026, 08:00 UTC"
+    assert words.day(NOW + timedelta(hours=49), NOW) == "23 November 2026"
+    assert words.day(NOW - timedelta(hours=3), NOW) == "21 November 2026, 06:00 UTC"
+
+
+def test_a_sentence_of_core_keeps_its_words_and_its_moment_becomes_an_element() -> None:
+    sentence = decide.death_sentence(Kind.LOGIN, "<b>", "password_changed", NOW)
+    told = words.dated(sentence, NOW)
+    assert str(told) == sentence
+    page = str(escape(told))
+    assert "“&lt;b&gt;”" in page, "a stranger's words stay words"
+    assert '<time datetime="2026-11-21T09:00:00Z" data-when="told">21 November 2026 at 09:00 UTC</time>' in page
+    assert re.sub(r"<[^>]+>", "", page) == str(escape(sentence))
+    assert str(words.dated("It names no moment.", NOW)) == "It names no moment."
+    assert str(words.dated("Nor has it one.", None)) == "Nor has it one."
+
+
+def test_a_moment_in_a_sentence_can_be_seen_from_now() -> None:
+    told = words.Told(("Ends ", words.Moment(NOW + timedelta(hours=8), NOW), "."))
+    assert str(told) == "Ends in 8 hours."
+    assert 'data-when="relative">in 8 hours</time>.' in str(escape(told))

@@ -9,6 +9,8 @@ from keyturn.core.credential import Principal
 from keyturn.core.policy import Kind
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from keyturn.actions.env import Env
     from keyturn.core.credential import Deny
 
@@ -31,15 +33,15 @@ def web_session(env: Env, text: str) -> Principal | None:
     return answer if isinstance(answer, Principal) else None
 
 
-def ended_session(env: Env, text: str) -> str | None:
-    """Of what the browser session of the cookie ``text`` ended, a sentence; None when it lives or was never one.
+def ended_session(env: Env, text: str) -> tuple[str, datetime] | None:
+    """Of what the browser session of the cookie ``text`` ended, a sentence, and when; None: it lives or was never one.
 
     A cookie whose secret was renewed says nothing: its session goes on.
     """
     answer = _web(env, text)
     if answer is None or isinstance(answer, Principal) or answer.ended_at is None or answer.reason == "rotated":
         return None
-    return decide.death_sentence(Kind.WEB, "", answer.reason, answer.ended_at)
+    return decide.death_sentence(Kind.WEB, "", answer.reason, answer.ended_at), answer.ended_at
 
 
 def _web(env: Env, text: str) -> Principal | Deny | None:

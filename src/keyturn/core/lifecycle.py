@@ -198,19 +198,17 @@ def told_at_birth(
     rules: Policy = policy.DEFAULT,
     *,
     created_at: datetime | None = None,
-    left: str = "",
 ) -> str:
     """When and of what a credential will die, in words: "expires in 365 days (...), or sooner if you log out, ...".
 
     Only what can happen on this server is named. ``created_at``: when it was made, where that is not ``now``; then what is
-    left of it is rounded to the minute, so that 30 days without a second are not 29. ``left``: the time that is left, as
-    its face says it.
+    left of it is rounded to the minute, so that 30 days without a second are not 29.
     """
     if expires_at is None:
         start = "never expires; ends if you "
     else:
         seconds = (expires_at - now).total_seconds()
-        length = left or in_words(round(seconds / 60) * 60 if created_at and seconds > policy.HOUR else round(seconds))
+        length = in_words(round(seconds / 60) * 60 if created_at and seconds > policy.HOUR else round(seconds))
         since = read_only_from(kind, expires_at, rules, created_at=created_at or now)
         reading = f"; read-only from {since:%Y-%m-%d %H:%M}" if since else ""
         start = f"expires in {length} ({expires_at:%Y-%m-%d %H:%M} UTC{reading}), or sooner if you "

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from keyturn.core import decide, lifecycle, policy
 from keyturn.core.policy import DAY, Event, Kind
-from keyturn.web import timescale
+from keyturn.web import timescale, words
 from keyturn.web.pages import agents
+from keyturn.web.words import Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,8 +69,10 @@ class Row:
     """Where a browser session was made from, for its name says nothing."""
     ends: datetime | None
     """When it ended, or is to expire; None: never by itself."""
-    fate: str
-    """Of what it ended, in core's words; of the living, of what it may end besides: "if you log out, ..."."""
+    fate: Told
+    """When and of what it ended, in core's words; of the living, of what it may end besides: "if you log out, ..."."""
+    reason: str
+    """Of what it ended, as an id of core.reasons; empty while it lives."""
     by: str
     """Who ended it; empty: nobody did, or ``fate`` says it."""
     read_only: datetime | None
@@ -83,11 +86,6 @@ class Row:
     uses: tuple[float, ...]
     """Where it was used, the last use last."""
     overlap: Overlap | None
-
-    @property
-    def end_day(self) -> str:
-        """The day of its end: ``2 May 2026``."""
-        return f"{self.ends.day} {self.ends:%B %Y}" if self.ends else ""
 
     @property
     def dead(self) -> bool:
@@ -179,10 +177,11 @@ def row(credential: Credential, account: Account, now: datetime, scale: Scale, c
     end_at = death[1] if death else grant.expires_at
     if death:
         tone = "bad" if death[0] in ALARMING else "over"
-        fate = decide.death_sentence(grant.kind, "", *death, to_author=grant.ended_by == account.id)
+        sentence = decide.death_sentence(grant.kind, "", *death, to_author=grant.ended_by == account.id)
+        fate = words.dated(sentence, death[1])
     else:
         tone = "warn" if lifecycle.warning_due(grant.created_at, grant.expires_at, now) else "calm"
-        fate = f"if {else_ends(grant.kind, now, rules)}"
+        fate = Told((f"if {else_ends(grant.kind, now, rules)}",))
     by = ""
     if death and grant.ended_by and not (grant.ended_by == account.id and death[0] == "revoked_by_owner"):
         by = "you" if grant.ended_by == account.id else credential.ended_by or "an account that is gone"
@@ -193,7 +192,7 @@ def row(credential: Credential, account: Account, now: datetime, scale: Scale, c
         name=called(grant), noun=noun(grant.kind), icon=ICONS[grant.kind], current=grant.id == current, tone=tone,
         made=grant.created_at, used=last.last_at if last else None,
         used_from=last.address if last else "",
-        place=grant.address if grant.kind is Kind.WEB else "", ends=end_at, fate=fate, by=by,
+        place=grant.address if grant.kind is Kind.WEB else "", ends=end_at, fate=fate, reason=death[0] if death else "", by=by,
         read_only=None if death else lifecycle.read_only_from(grant.kind, end_at, rules, created_at=grant.created_at),
         start=scale.x(grant.created_at), reach=reach,
         end=reach if death else scale.x(end_at) if end_at else scale.edge,

@@ -48,6 +48,8 @@ PAST_SHARE: Final = 0.85
 NEVER_WEIGHT: Final = 1.7
 MARGIN: Final = 1.0
 """Percent left free at both ends."""
+CROWDED: Final = 15.0
+"""Percent beside the right end that its own label, "never", needs on a phone: 3rem of 20."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def around(now: datetime, times: Iterable[datetime], *, ahead: bool = True) -> S
     ticks = [
         *(Tick(x, step.short, f"{step.long} ago", step.minor) for step, (_, x) in zip(past, ages[1:], strict=True)),
         *(
-            Tick(x, step.short, f"in {step.long}", step.minor)
+            Tick(x, step.short, f"in {step.long}", step.minor or 100 - MARGIN - x < CROWDED)
             for step, (_, x) in zip(future, futures[1:], strict=True)
             if ahead
         ),

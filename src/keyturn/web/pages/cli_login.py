@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keyturn.actions import cli_login, throttle
-from keyturn.core import decide, lifecycle
+from keyturn.core import lifecycle
 from keyturn.core.policy import Kind
 from keyturn.web.pages import confirm, sign_in
 from keyturn.web.pages.visit import see_other
@@ -30,7 +30,7 @@ def show(visit: Visit) -> Response:
         "description": login.description,
         "address": login.address,
         "agent": login.agent,
-        "asked_at": decide.in_words(login.created_at),
+        "asked_at": login.created_at,
         "asked_ago": "just now" if ago < 10 else f"{lifecycle.in_words(ago)} ago",
         "life": f"{lifecycle.in_words(seconds)}, or until you log out or change your password",
     }

@@ -25,6 +25,7 @@ from keyturn.web.pages.credentials import (
     told_of,
     users_of,
 )  # fmt: skip
+from keyturn.web.words import Moment, Told
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -89,11 +90,8 @@ def edit(visit: Visit) -> Response:
         return _edit_form(visit, credential_of(told), form, wrong=wrong)
     said = "Changed."
     if not kept:
-        said = (
-            f"Changed. It ends on {words.exact(changed.expires_at)}."
-            if changed.expires_at
-            else "Changed. It never expires."
-        )
+        end = changed.expires_at
+        said = f"Changed. It ends {words.relative(end, visit.now)}." if end else "Changed. It never expires."
     return visit.done(shown.href_of(grant), said)
 
 
@@ -136,13 +134,13 @@ def rotate(visit: Visit) -> Response:
     )  # fmt: skip
 
 
-def _old_words(visit: Visit, before: Credential, made: Credential) -> str:
+def _old_words(visit: Visit, before: Credential, made: Credential) -> Told:
     with visit.env.store.reading() as tx:
         old = next((t for t in tx.tokens_of(made.grant.id) if t.id == before.token.id), None)
     if old is None or old.ended_at is not None or old.expires_at is None:
-        return "The old token ended at once: whoever still uses it is refused from now on."
+        return Told(("The old token ended at once: whoever still uses it is refused from now on.",))
     idle = f", or earlier once it was unused for {lifecycle.in_words(old.idle_limit)}" if old.idle_limit else ""
-    return f"The old token goes on until {words.exact(old.expires_at)}{idle}."
+    return Told(("The old token goes on until ", Moment(old.expires_at), f"{idle}."))
 
 
 def _rotate_form(visit: Visit, found: Credential, values: dict[str, str], *, wrong: Invalid | None = None) -> Response:

@@ -12,9 +12,10 @@ from keyturn.core import lifecycle, scope
 from keyturn.core.policy import EFFECTS, HOUR, Effect, Event, Kind
 from keyturn.core.published import EVENTS
 from keyturn.store.interface import AuditSearch
-from keyturn.web import timeline, words
+from keyturn.web import timeline
 from keyturn.web.pages import agents, audit_words, shown
 from keyturn.web.pages.authorizations import COPIED
+from keyturn.web.words import Moment, Told
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -59,8 +60,9 @@ class Happening:
 
     at: datetime
     what: str
-    before: str
-    after: str
+    before: str | Told
+    after: str | Told
+    """What it was and became; names are a stranger's words, moments are Told."""
     by: str
     address: str
     agent: str
@@ -143,7 +145,8 @@ def _history(visit: Visit, grant_id: str) -> list[Happening]:
 
 def _happening(visit: Visit, event: AuditEvent) -> Happening:
     details, verb = event.details, event.action.rpartition(".")[2]
-    before = after = ""
+    before: str | Told = ""
+    after: str | Told = ""
     what = audit_words.say(event).sentence
     if verb == "create":
         what = "Made"
@@ -170,8 +173,8 @@ def _happening(visit: Visit, event: AuditEvent) -> Happening:
     return Happening(event.at, what, before, after, by, event.address, event.agent)
 
 
-def _moment(text: object) -> str:
+def _moment(text: object) -> Told:
     try:
-        return words.exact(datetime.fromisoformat(str(text))) if text else "never"
+        return Told((Moment(datetime.fromisoformat(str(text))) if text else "never",))
     except ValueError:
-        return str(text)
+        return Told((str(text),))

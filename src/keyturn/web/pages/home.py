@@ -10,7 +10,7 @@ from keyturn.actions import overview
 from keyturn.actions.overview import State, Wish
 from keyturn.core.policy import Kind
 from keyturn.web import timeline
-from keyturn.web.pages import sign_in
+from keyturn.web.pages import audit_words, sign_in
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -70,7 +70,7 @@ def show(visit: Visit) -> Response:
         table=wanted.table, link=wanted.link, narrowed=wanted.wish.kind is not None or bool(wanted.wish.text),
         kinds=[(kind.value, timeline.PLURALS[kind], found.kinds[kind]) for kind in Kind if kind in found.kinds],
         icons=sorted({row.icon for row in picture.rows}),
-        commands=_commands(visit.face.public_url, env.policy), bare=found.kinds.keys() <= {Kind.WEB},
+        why=audit_words.why_ended, commands=_commands(visit.face.public_url, env.policy), bare=found.kinds.keys() <= {Kind.WEB},
     )  # fmt: skip
 
 

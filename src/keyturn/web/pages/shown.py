@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from keyturn.actions.preview import Preview
 from keyturn.core import decide, lifecycle, policy
 from keyturn.web import timeline, words
+from keyturn.web.words import Moment, Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +42,7 @@ class Facts:
     last: Use | None
     ends: datetime | None
     """When it ended, or is to expire; None: never by itself."""
-    life: str
+    life: Told
     """When and of what it ends or ended, a sentence."""
     tone: str
     """Of a badge: ``""`` (alive), ``warn`` (its end is near), ``quiet`` (over), ``bad`` (over: its secret may be known)."""
@@ -88,14 +89,20 @@ def last_used(credential: Credential, now: datetime) -> str:
     return "never used"
 
 
-def life_words(grant: Grant, now: datetime, rules: Policy = policy.DEFAULT, *, reader: str = "") -> str:
-    """When and of what it ends, or ended: a sentence. ``reader``: the id of the account that is told."""
+def life_words(grant: Grant, now: datetime, rules: Policy = policy.DEFAULT, *, reader: str = "") -> Told:
+    """When and of what it ends, or ended: a sentence, and another when it is read-only before.
+
+    ``reader``: the id of the account that is told.
+    """
     death = grant.death(now)
     if death is not None:
-        return decide.death_sentence(grant.kind, "", *death, to_author=grant.ended_by == reader)
-    left = words.relative(grant.expires_at, now).removeprefix("in ") if grant.expires_at else ""
-    told = lifecycle.told_at_birth(grant.kind, grant.expires_at, now, rules, created_at=grant.created_at, left=left)
-    return f"{told[0].upper()}{told[1:]}."
+        return words.dated(decide.death_sentence(grant.kind, "", *death, to_author=grant.ended_by == reader), death[1])
+    besides, end = timeline.else_ends(grant.kind, now, rules), grant.expires_at
+    if end is None:
+        return Told((f"Never expires; ends if {besides}.",))
+    told: tuple[str | Moment, ...] = ("Expires ", Moment(end, now), " (", Moment(end), f"), or sooner if {besides}.")
+    since = lifecycle.read_only_from(grant.kind, end, rules, created_at=grant.created_at)
+    return Told((*told, " From ", Moment(since), " on it may only read.") if since else told)
 
 
 def facts_of(

@@ -11,6 +11,7 @@ from keyturn.actions import cli_login, second_step, sign_in, throttle
 from keyturn.actions.env import Gone, Invalid, Problem, Refused, Throttled
 from keyturn.core import lifecycle, policy
 from keyturn.store.interface import Unavailable
+from keyturn.web import words
 from keyturn.web.pages import confirm, oauth_request
 from keyturn.web.pages.visit import cookie_name, drop_cookie, local_path, message, see_other, set_cookie
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from keyturn.store.interface import CliLogin
     from keyturn.web.face import Face
     from keyturn.web.pages.visit import Visit
+    from keyturn.web.words import Told
 
 LOGIN_PATH = "/auth/browser/"
 SECOND = "/sign-in/second"
@@ -37,7 +39,7 @@ def form(
     next_path: str,
     *,
     status: int = 200,
-    error: str | None = None,
+    error: str | Told | None = None,
     email: str = "",
     field: str | None = None,
     lost: bool = False,
@@ -98,7 +100,7 @@ def submit(visit: Visit) -> Response:
     except Refused as problem:
         reason = problem.deny.reason
         sentence = (
-            problem.deny.message
+            words.dated(problem.deny.message, problem.deny.ended_at)
             if reason in ("owner_suspended", "two_factor")
             else "That e-mail address and password do not belong together."
         )

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from keyturn.core.credential import Account, Principal
     from keyturn.web.face import Face
     from keyturn.web.pages import Run
+    from keyturn.web.words import Told
 
 HERE = Path(__file__).parent.parent
 CSP = (
@@ -109,8 +110,8 @@ class Visit:
     """The browser's own random secret."""
     purpose: str = ""
     """What the page's form does, after "to": for the page that asks for a proof before."""
-    ended: str | None = None
-    """Of what the session ended that the browser still names."""
+    ended: Told | None = None
+    """When and of what the session ended that the browser still names."""
 
     @property
     def principal(self) -> Principal | None:
@@ -283,7 +284,7 @@ class Page:
         said = read_flash(cookies.get(cookie_name(face, "flash"), ""), browser)
         visit = Visit(
             face, by, account, params, form, bound, face.env.clock(), query, scope["path"], said, cookies, browser,
-            purpose=self._to, ended=ended,
+            purpose=self._to, ended=words.dated(*ended) if ended else None,
         )  # fmt: skip
         slow = posting and not forged and (self._slow or "proof" in form)
         response = await self._respond(

@@ -81,13 +81,21 @@ function tell() {
   }
 }
 
-const zoned = new Intl.DateTimeFormat("en-GB", {
-  day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+const DAY = { day: "numeric", month: "long", year: "numeric" };
+const MINUTE = { ...DAY, hour: "2-digit", minute: "2-digit" };
+const [inDays, inMinutes, exactly] = [DAY, MINUTE, { ...MINUTE, timeZoneName: "short" }].map((how) => {
+  const format = new Intl.DateTimeFormat("en-GB", how);
+  return (moment, joint = ", ") => format.format(moment).replace(/( at |, )(?=\d\d:)/, joint);
 });
+const SOON = 48 * 3600000; // as in words.py: a moment so near is said with its time
 for (const time of all("time[data-when]")) {
-  const text = zoned.format(new Date(time.dateTime)).replace(" at ", ", ");
-  time.title = text;
-  if (time.dataset.when === "exact") time.textContent = text;
+  const moment = Date.parse(time.dateTime);
+  time.title = exactly(moment);
+  if (time.dataset.when === "exact") time.textContent = time.title;
+  if (time.dataset.when === "told") time.textContent = exactly(moment, " at ");
+  if (time.dataset.when === "day") {
+    time.textContent = (Math.abs(moment - Date.now() - skew) < SOON ? inMinutes : inDays)(moment);
+  }
 }
 setInterval(tell, 60000);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) tell(); });
@@ -96,7 +104,7 @@ document.addEventListener("visibilitychange", () => { if (!document.hidden) tell
 
 for (const table of all(".table")) {
   const roles = { table: [table], rowgroup: [table.tHead, ...table.tBodies], row: [...table.rows],
-    columnheader: all("th[scope=col]", table), cell: all("td", table) };
+    columnheader: all("th[scope=col]", table), rowheader: all("th[scope=rowgroup]", table), cell: all("td", table) };
   for (const [role, elements] of Object.entries(roles)) {
     for (const element of elements) element?.setAttribute("role", role);
   }

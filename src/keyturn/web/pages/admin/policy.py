@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from keyturn.core import lifecycle, policy, published
-from keyturn.core.policy import Effect
+from keyturn.core.policy import Effect, Kind
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -68,9 +68,15 @@ def _event(now: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
         before = default["effects"][kind]
         word, tone, _ = SIGNS.get(effect, ("", "", ""))
         cells.append({
-            "kind": kind, "word": word, "tone": tone, "changed": effect != before, "before": SIGNS.get(before, ("",))[0],
+            "kind": kind, "noun": policy.LIVES[Kind(kind)].noun, "word": word, "tone": tone,
+            "changed": effect != before, "before": SIGNS.get(before, ("",))[0],
         })  # fmt: skip
-    return {"words": now["words"], "event": now["event"], "one": now["reaches"] == "one", "cells": cells}
+    by_word = [
+        (word, tone, [cell for cell in cells if cell["word"] == word])
+        for word, tone, _ in SIGNS.values() if any(cell["word"] == word for cell in cells)
+    ]  # fmt: skip
+    one = now["reaches"] == "one"
+    return {"words": now["words"], "event": now["event"], "one": one, "cells": cells, "by_word": by_word}
 
 
 def _rules(now: dict[str, Any], default: dict[str, Any]) -> list[tuple[str, list[tuple[str, str, str, bool]]]]:
