@@ -131,7 +131,8 @@ def test_what_is_no_email_address_is_refused(email: object, world: World) -> Non
 
 
 @pytest.mark.parametrize(
-    "email", ["a@localhost", "a+b@example.com", "ä@xn--bcher-kva.example", "o'brien"[0] + "@x.co", " padded@example.com "]
+    "email",
+    ["a@localhost", "a+b@example.com", "ä@xn--bcher-kva.example", "o'brien"[0] + "@x.co", " padded@example.com "],
 )
 def test_an_email_address_of_any_language_is_taken(email: str, world: World) -> None:
     assert world.account(email).email == email.strip()
