@@ -33,7 +33,7 @@ def test_the_answer_is_the_same_for_genuine_dead_and_invented_tokens(site: Site,
     site.clock.advance(seconds=1)
     invented = token.make("authorization", lambda count: b"x" * count)
     answers = [report(client, text) for text in (live, dead, invented, "no token at all")]
-    assert {(reply.status, reply.text) for reply in answers} == {(202, '{"received":1}')}
+    assert {(reply.status, reply.text) for reply in answers} == {(202, '{"received":1}\n')}
 
 
 def test_a_report_of_many_ends_each_of_them_and_nothing_else(site: Site, client: Client) -> None:
