@@ -102,7 +102,7 @@ def test_what_ends_is_what_was_shown_and_no_new_api_key_is_made(world: World) ->
     with world.store.reading() as tx:
         alive = {grant.kind for grant in tx.grants(account.id, alive_at=world.clock())}
     assert alive == {Kind.AUTHORIZATION, Kind.OAUTH}
-    assert "make a new one, with: keyturn authorizations:rotate '~'" in mails(world)[0].body
+    assert any("make a new one, with: keyturn authorizations:rotate '~'" in mail.body for mail in mails(world))
 
 
 def test_unknown_and_suspended_addresses_get_the_same_answer_and_no_mail(world: World) -> None:
@@ -123,7 +123,8 @@ def test_as_much_is_written_for_an_address_that_nobody_has(world: World) -> None
     for number, email in enumerate((EMAIL, "nobody@example.com", "grace@example.com")):
         if number == 2:
             world.account(email)
-            accounts.suspend(world.env, world.by(), email)
+            accounts.suspend(world.env, world.by(), email)  # of which they are told
+            world.clock.advance(seconds=1)
         before = rows(world)
         ask(world, email, f"203.0.113.{number}")
         grown.append(sum(rows(world).values()) - sum(before.values()))

@@ -19,8 +19,7 @@ def listed(keyturn: Cli) -> dict[bool, list[str]]:
 
 def test_a_login_elsewhere_is_ended(keyturn: Cli, server: Server, stored: Callable[[], str]) -> None:
     account = server.new_account()
-    keyturn.log_in(account)
-    elsewhere = stored()
+    elsewhere = server.token(account)
     keyturn.log_in(account)
     ids = listed(keyturn)
     assert (len(ids[True]), len(ids[False])) == (1, 1)

@@ -139,11 +139,10 @@ def test_a_value_never_shows_a_token_by_accident() -> None:
     assert "sesame" not in repr(AccessToken("1", "sesame", None))
 
 
-def test_sessions_are_listed_and_ended(client: Client, keyturn: Cli, account: Account) -> None:
+def test_sessions_are_listed_and_ended(client: Client, keyturn: Cli, account: Account, server: Server) -> None:
     own = next(item for item in client.sessions.list() if item.current)
     assert own.description.startswith("Keyturn CLI login from ")
-    keyturn.log_in(account)
-    with Client(environ=keyturn.env()) as other:
+    with Client(environ=keyturn.env({"HEROKU_API_KEY": server.token(account)})) as other:
         assert other.sessions.end(own.id).id == own.id
         with pytest.raises(Unauthorized) as dead:
             client.account()

@@ -102,7 +102,7 @@ def test_apps_made_and_pushed_to_while_the_guide_copies_come_back_whole(tmp_path
     new = on.app("new-river")
     on.push(new, "HEAD:main")
     apps.destroy(on.world.env, on.world.by(), on.who, doomed.name)
-    on.sh(REPOSITORIES)
+    on.sh(f"umask 077\n{REPOSITORIES}")
     on.world.close()
     elsewhere = tmp_path / "elsewhere"
     assert "The store is whole." in on.sh(RESTORE, elsewhere)

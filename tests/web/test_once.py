@@ -184,8 +184,11 @@ def test_of_eight_at_once_over_two_workers_one_acts(name: str, site: Site) -> No
     replies = site.runner.run(all_at_once())
     worker.offload.close()
     store.close()
-    assert sorted(reply.status for reply in replies) == sorted([form.status] + [303] * 7)
-    assert {reply.header("location") for reply in replies if reply.status == 303} == {form.goes_to}
+    sent_before = [reply for reply in replies if (reply.status, reply.header("location")) == (303, form.goes_to)]
+    # a new factor renews the session's secret: who comes a moment after has the old one, and does nothing either
+    late = [reply for reply in replies if reply.status == 403 and "Nothing was changed." in reply.text]
+    assert len(sent_before) + len(late) == 7
+    assert [reply.status for reply in replies if reply not in sent_before + late] == [form.status]
 
 
 def secret_on(reply: Reply) -> str:
