@@ -36,8 +36,9 @@ def test_a_remote_that_is_there_is_left_alone(logged_in: Cli, repository: Callab
     done = logged_in("apps:create", name)
     assert f"to push from a repository: keyturn git:remote -a {name}" in done.err
     assert repository("remote", "get-url", "keyturn") == "https://example.com/other.git"
+    repository("symbolic-ref", "HEAD", "refs/heads/trunk")
     other = logged_in("apps:create", unused(), "-r", "staging")
-    assert "git remote staging set; to push: git push staging main" in other.err
+    assert "git remote staging set; to push: git push staging trunk" in other.err
 
 
 def test_outside_a_repository_and_without_git_an_app_is_made_all_the_same(

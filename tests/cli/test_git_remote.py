@@ -10,7 +10,7 @@ from tests.cli.dialogue import ended
 from tests.support.gits import NOBODY, Checkout
 
 from keyturn.cli import asking
-from keyturn.cli.git_remote import address, url_of
+from keyturn.cli.git_remote import address, renamed, url_of
 from keyturn.client import KeyturnError, hosts
 
 if TYPE_CHECKING:
@@ -162,3 +162,17 @@ def test_a_folder_that_looks_like_an_option_is_a_folder(
     assert done.code == 0, done
     assert (tmp_path / "--upload-pack=touch x" / ".git").is_dir()
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("http://localhost:8420/git.git", "http://localhost:8420/new.git"),
+        ("https://git.example.com/git.git/", "https://git.example.com/new.git/"),
+        ("ssh://git@git.example.com:2222/git.git", "ssh://git@git.example.com:2222/new.git"),
+        ("git@git.example.com:git.git", "git@git.example.com:new.git"),
+        ("https://git.example.com/git", "https://git.example.com/new"),
+    ],
+)
+def test_a_remote_follows_its_app_whatever_else_is_called_like_it(before: str, after: str) -> None:
+    assert renamed(before, "git", "new") == after

@@ -76,7 +76,7 @@ def create(words: Sequence[str]) -> int:
         return 0
     say.data(f"{made.get('name')} | {made.get('git_url')}")
     if added:
-        say.note(f"git remote {added} set; to push: git push {added} main")
+        say.note(f"git remote {added} set; to push: git push {added} {git_remote.branch()}")
     elif not options.no_remote:
         say.note(f"to push from a repository: keyturn git:remote -a {made.get('name')}")
     return 0
@@ -119,8 +119,7 @@ def rename(words: Sequence[str]) -> int:
 
     for remote, (app, url) in app_named.remotes(server.host).items():
         if app == name:
-            start, _, end = url.rpartition(name)
-            git_remote.point(remote, start + wanted + end)
+            git_remote.point(remote, git_remote.renamed(url, name, wanted))
             say.note(f"git remote {remote} follows")
     if options.json:
         say.data_json(item)

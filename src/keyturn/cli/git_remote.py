@@ -156,6 +156,16 @@ def offer(host: Host, app: str, name: str) -> str | None:
     return name
 
 
+def branch() -> str:
+    """The branch that this folder is on, or what one is mostly called."""
+    return _git("symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip() or "main"
+
+
+def renamed(url: str, name: str, new: str) -> str:
+    """A remote's URL that leads to the app ``name``, leading to ``new`` in the same form."""
+    return re.sub(rf"(?<=[/:]){re.escape(name)}(?=(?:\.git)?/?$)", new, url)
+
+
 def _inside_a_repository() -> None:
     if _git("rev-parse", "--git-dir").returncode:
         raise KeyturnError("this folder is no git repository", "git init")

@@ -11,7 +11,7 @@ from keyturn.actions import authorizations, grants, overview
 from keyturn.actions.env import Invalid, NotFound
 from keyturn.core import scope
 from keyturn.core.policy import Kind
-from keyturn.web import timeline
+from keyturn.web import timeline, words
 from keyturn.web.pages import lives, shown
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _form(visit: Visit, values: dict[str, str], model: Grant | None, *, wrong: I
     field = {"expires_in": "expiry", "on": "expiry", "days": "expiry"}.get(wrong.field, wrong.field) if wrong else ""
     return visit.render(
         "authorizations_new.html", 422 if wrong else 200, title="New authorization", here=HERE, action=NEW, values=values,
-        model=model, scopes=choices, cards=_cards(visit), error=sentence(str(wrong)) if wrong else "", field=field,
+        model=model, scopes=choices, cards=_cards(visit), error=words.sentence(str(wrong)) if wrong else "", field=field,
         exact_field=wrong.field if wrong else "", federated=visit.owner.federated,
         longest=grants.DESCRIPTION_LONGEST, ends_else=_ends_else(visit),
         through=timeline.lives_through(Kind.AUTHORIZATION, visit.env.policy),
@@ -164,17 +164,11 @@ def _form(visit: Visit, values: dict[str, str], model: Grant | None, *, wrong: I
 def _opens(names: str) -> str:
     if names == "write read-protected":
         return "Read apps and resources, configuration values included; change them, but no configuration values."
-    return sentence(scope.SCOPES[names])
+    return words.sentence(scope.SCOPES[names])
 
 
 def _ends_else(visit: Visit) -> str:
     return timeline.else_ends(Kind.AUTHORIZATION, visit.now, visit.env.policy)
-
-
-def sentence(text: str) -> str:
-    """An action's message as a page says it."""
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def show_secret(visit: Visit, made: Credential, *, title: str, here: str, lead: str, **more: Any) -> Response:

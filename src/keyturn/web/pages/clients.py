@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from keyturn.actions import clients
 from keyturn.actions.env import Invalid
 from keyturn.core import redirect
+from keyturn.web import words
 from keyturn.web.api import oauth
 from keyturn.web.pages import shown
 
@@ -63,8 +64,7 @@ def _sentence(wrong: Invalid | None) -> str:
     """The error, with the field called as the page calls it."""
     if wrong is None:
         return ""
-    text = str(wrong).replace("redirect_uri", "the redirect URI", 1)
-    return f"{text[0].upper()}{text[1:]}."
+    return words.sentence(str(wrong).replace("redirect_uri", "the redirect URI", 1))
 
 
 def create(visit: Visit) -> Response:

@@ -11,7 +11,7 @@ from keyturn.core import lifecycle
 from keyturn.core.policy import DAY, HOUR, Event
 from keyturn.web import words
 from keyturn.web.pages import lives, shown, sign_in
-from keyturn.web.pages.authorizations import sentence, show_secret
+from keyturn.web.pages.authorizations import show_secret
 from keyturn.web.pages.credentials import (
     AUTHORIZATIONS,
     EDITED,
@@ -44,7 +44,7 @@ def _frame(grant: Grant, act: str, wrong: Invalid | None = None) -> dict[str, An
     own = shown.href_of(grant)
     return {
         "here": LISTS.get(grant.kind, AUTHORIZATIONS)[0], "grant": grant, "name": shown.name_of(grant), "back": own,
-        "action": f"{own}/{act}", "error": sentence(str(wrong)) if wrong else "", "field": wrong.field if wrong else "",
+        "action": f"{own}/{act}", "error": words.sentence(str(wrong)) if wrong else "", "field": wrong.field if wrong else "",
     }  # fmt: skip
 
 

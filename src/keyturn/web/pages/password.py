@@ -10,8 +10,8 @@ from keyturn.actions import preview as previews
 from keyturn.actions.env import Invalid, Throttled
 from keyturn.core import policy
 from keyturn.core.policy import Effect, Event, Kind
+from keyturn.web import words
 from keyturn.web.pages import confirm, shown
-from keyturn.web.pages.profile import sentence
 from keyturn.web.pages.sign_in import too_many
 from keyturn.web.pages.visit import drop_cookie, message, set_cookie
 
@@ -91,7 +91,7 @@ def _change(visit: Visit) -> Response:
         )  # fmt: skip
     except Invalid as wrong:
         field = "current_password" if wrong.field == "current_password" else "new_password"
-        return _page(visit, status=422, error=sentence(wrong), field=field)
+        return _page(visit, status=422, error=words.sentence(str(wrong)), field=field)
     except Throttled as problem:
         error = too_many(problem, "wrong passwords")
         return _page(visit, status=429, error=error, field="current_password")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keyturn.actions import accounts, addresses
 from keyturn.actions.env import Invalid, Throttled
 from keyturn.core import lifecycle, policy
-from keyturn.web import mailed
+from keyturn.web import mailed, words
 from keyturn.web.pages import confirm
 from keyturn.web.pages.sign_in import wait
 from keyturn.web.pages.visit import message
@@ -38,18 +38,12 @@ def _page(visit: Visit, *, status: int = 200, error: str | None = None, field: s
     )  # fmt: skip
 
 
-def sentence(problem: Invalid) -> str:
-    """What is wrong with a value, as it stands above a form."""
-    text = str(problem)
-    return f"{text[0].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?")) else ".")
-
-
 def rename(visit: Visit) -> Response:
     """POST: another name."""
     try:
         accounts.update(visit.env, visit.by, visit.me, {"name": visit.form.get("name") or None})
     except Invalid as wrong:
-        return _page(visit, status=422, error=sentence(wrong), field="name")
+        return _page(visit, status=422, error=words.sentence(str(wrong)), field="name")
     return visit.done(HERE, "Your name is changed.")
 
 
@@ -69,7 +63,7 @@ def _change_email(visit: Visit, *, proven: bool) -> Response:
         )  # fmt: skip
     except Invalid as wrong:
         field = "current_password" if "password" in wrong.field else "email"
-        return _page(visit, status=422, error=sentence(wrong), field=field)
+        return _page(visit, status=422, error=words.sentence(str(wrong)), field=field)
     except Throttled as problem:
         error = str(problem) if problem.held else f"{str(problem).partition('.')[0]}. Try again in {wait(problem)}."
         return _page(visit, status=429, error=error, field="email")

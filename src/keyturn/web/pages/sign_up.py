@@ -8,10 +8,9 @@ from keyturn.actions import invitations
 from keyturn.actions import sign_in as sign_in_action
 from keyturn.actions.env import Invalid, Throttled
 from keyturn.core import lifecycle, policy
-from keyturn.web import mailed
+from keyturn.web import mailed, words
 from keyturn.web.api.resets import ASK as RESET
 from keyturn.web.pages import sign_in
-from keyturn.web.pages.profile import sentence
 from keyturn.web.pages.visit import message, see_other
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def ask(visit: Visit) -> Response:
             visit.env, visit.by, visit.form.get("email"), mailed.joining(visit.face), sign_in=f"{url}/sign-in", reset=url + RESET
         )  # fmt: skip
     except Invalid as wrong:
-        return _form(visit, status=422, error=sentence(wrong))
+        return _form(visit, status=422, error=words.sentence(str(wrong)))
     except Throttled as problem:
         return _form(visit, status=429, error=f"Too many links were asked for. Try again in {sign_in.wait(problem)}.")
     return visit.render(
@@ -89,6 +88,6 @@ def join(visit: Visit) -> Response:
             password=form.get("password", ""),
         )
     except Invalid as wrong:
-        return _join_form(visit, status=422, error=sentence(wrong), field=wrong.field)
+        return _join_form(visit, status=422, error=words.sentence(str(wrong)), field=wrong.field)
     session = sign_in_action.session_for(visit.env, visit.by, account)
     return sign_in.into(visit, session, "/")
