@@ -218,6 +218,7 @@ def test_where_the_servers_rules_are_not_known_nothing_is_pushed(
         assert work.git("ls-remote", ada.url).code == 0
     finally:
         written.write_text(before)
+        written.chmod(0o600)
     work.git("push", "-q", ada.url, "main")
 
 

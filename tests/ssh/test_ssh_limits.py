@@ -91,7 +91,7 @@ async def hung_up(reader: asyncio.StreamReader) -> bytes:
 
 def test_who_proves_nothing_in_time_is_sent_away(served: Served) -> None:
     async def work() -> None:
-        async with served.serving(SshLimits(grace=0.3)) as (port, server):
+        async with served.serving(SshLimits(grace=2)) as (port, server):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             assert (await hung_up(reader)).startswith(b"SSH-2.0-")
             raw = await Raw.to(port)
