@@ -13,7 +13,7 @@ run:  ## start a server on this machine (PORT=8420), with its data in .keyturn
 
 test:  ## run every test, with the real clients (ARGS="tests/client -k netrc" for some)
 	@tools/setup test
-	@.venv/bin/python -m pytest -n 4 --dist worksteal $(ARGS)
+	@.venv/bin/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check:  ## formatting, lint, types and import rules, in seconds
 	@tools/setup check
