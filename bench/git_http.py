@@ -1,4 +1,5 @@
-"""What `info/refs` costs the server beside `git upload-pack` itself: processor time a request, git's own included.
+"""What `info/refs` costs the server beside `git upload-pack` itself: processor time a request, git's own included. The
+repository is as it was at the request before, which the server notices; after a change it asks git anew.
 
 `python -m bench.git_http` shows it alone. The server and git run on the first core, who asks on the last; they take turns,
 round after round, so that all meet the same noise.

@@ -167,7 +167,7 @@ def walk(hand: Hand, page: Page, server: Server, account: Account) -> None:
 
     again = server.token(account)
     to(hand, page, "Password")
-    preview = page.get_by_role("region", name="What happens with the old password")
+    preview = page.get_by_role("region", name="What ends with the old password")
     expect(preview).to_contain_text("Heroku CLI login from a test")
     hand.write(page.get_by_label("Current password"), account.password)
     hand.write(page.get_by_role("textbox", name="New password", exact=True), NEW_PASSWORD)
