@@ -1,5 +1,5 @@
-"""What `info/refs` costs the server beside `git upload-pack` itself: processor time a request, git's own included. The
-repository is as it was at the request before, which the server notices; after a change it asks git anew.
+"""What `info/refs` costs the server beside `git upload-pack` itself: processor time a request, git's own included. While
+the repository is as it was at the request before, which the server notices; and right after a change, when it asks git.
 
 `python -m bench.git_http` shows it alone. The server and git run on the first core, who asks on the last; they take turns,
 round after round, so that all meet the same noise.
@@ -57,12 +57,16 @@ class _Asked:
     name: str
     service: str
     version: int
+    changed: bool = False
+    """Something in the repository changes before each request."""
 
 
 _ASKED: Final = (
     _Asked("fetch, protocol 2 (what git asks by itself)", "upload-pack", 2),
     _Asked("fetch, protocol 0", "upload-pack", 0),
     _Asked("push", "receive-pack", 0),
+    _Asked("fetch, protocol 0, after a change", "upload-pack", 0, changed=True),
+    _Asked("push, after a change", "receive-pack", 0, changed=True),
 )
 
 
@@ -131,8 +135,11 @@ def _fill(repository: Path, count: int) -> None:
 def _compare(server: Running, token: str, name: str, path: Path, asked: _Asked, times: int) -> Cost:
     line = http.client.HTTPConnection("127.0.0.1", server.port)
     headers = {"Authorization": f"Bearer {token}"} | ({"Git-Protocol": "version=2"} if asked.version else {})
+    os.utime(path / "HEAD", (0, 0))  # long ago, so that what is asked next may be kept
     own, below = _used(server.pid)
     for _ in range(times):
+        if asked.changed:
+            os.utime(path / "HEAD")
         line.request("GET", f"/{name}.git/info/refs?service=git-{asked.service}", headers=headers)
         answer = line.getresponse()
         if answer.status != 200 or not answer.read():
