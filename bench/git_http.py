@@ -1,5 +1,6 @@
 """What `info/refs` costs the server beside `git upload-pack` itself: processor time a request, git's own included. While
-the repository is as it was at the request before, which the server notices; and right after a change, when it asks git.
+the repository is as it was at the request before, which the server notices; after each change of
+a branch; and where it has to ask git (the first time, after a large push, with other settings).
 
 `python -m bench.git_http` shows it alone. The server and git run on the first core, who asks on the last; they take turns,
 round after round, so that all meet the same noise.
@@ -58,7 +59,17 @@ class _Asked:
     service: str
     version: int
     changed: bool = False
-    """Something in the repository changes before each request."""
+    """A branch moves before each request."""
+    anew: bool = False
+    """Before each request something happens of which only git can tell what it means."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Repository:
+    name: str
+    """Of its app."""
+    path: Path
+    commits: tuple[str, str]
 
 
 _ASKED: Final = (
@@ -67,6 +78,7 @@ _ASKED: Final = (
     _Asked("push", "receive-pack", 0),
     _Asked("fetch, protocol 0, after a change", "upload-pack", 0, changed=True),
     _Asked("push, after a change", "receive-pack", 0, changed=True),
+    _Asked("push, asked of git anew", "receive-pack", 0, anew=True),
 )
 
 
@@ -79,9 +91,9 @@ def measure(work: Path, rounds: int = 5, times: int = 200) -> dict[str, Cost]:
     found: dict[str, list[Cost]] = {}
     with servers.keyturn(data, work) as server:
         for number in range(rounds + 1):
-            for count, (name, path) in repositories.items():
+            for count, repository in repositories.items():
                 for asked in _ASKED:
-                    cost = _compare(server, token, name, path, asked, times)
+                    cost = _compare(server, token, repository, asked, times)
                     if number:  # the first warms up
                         found.setdefault(f"{asked.name}, {count} refs", []).append(cost)
     return {
@@ -98,8 +110,8 @@ def rows(found: dict[str, Cost]) -> list[tuple[str, ...]]:
     ]
 
 
-def _platform(data: Path) -> tuple[str, dict[int, tuple[str, Path]]]:
-    """A store with one account: its token, and by the number of their refs its apps' names and repositories."""
+def _platform(data: Path) -> tuple[str, dict[int, _Repository]]:
+    """A store with one account: its token, and by the number of their refs its apps."""
     engine = sql.engine_for(f"sqlite:///{data / 'keyturn.db'}")
     migrate.migrate(engine)
     store, git = sql.SqlStore(engine), Git(data / "repositories")
@@ -114,40 +126,48 @@ def _platform(data: Path) -> tuple[str, dict[int, tuple[str, Path]]]:
     for count in REFS:
         app = apps.create(env, By(who), who, name=f"refs-{count}").app
         path = git.path(app.id)
-        made[count] = app.name, path
-        _fill(path, count)
+        made[count] = _Repository(app.name, path, _fill(path, count))
     store.close()
     return token, made
 
 
-def _fill(repository: Path, count: int) -> None:
+def _fill(repository: Path, count: int) -> tuple[str, str]:
+    """Makes its refs; two commits between which a branch can move."""
     git = ["git", "--git-dir", str(repository), "-c", "user.name=a", "-c", "user.email=a@example.com"]
 
     def run(*words: str, given: str = "") -> str:
         return subprocess.run([*git, *words], input=given, capture_output=True, text=True, check=True).stdout.strip()
 
-    commit = run("commit-tree", run("mktree"), "-m", "one")
+    commit, other = (run("commit-tree", run("mktree"), "-m", message) for message in ("one", "two"))
     names = ["refs/heads/main", *(f"refs/tags/t{number}" for number in range(count - 1))]
     run("update-ref", "--stdin", given="".join(f"create {name} {commit}\n" for name in names))
     run("pack-refs", "--all")
+    return commit, other
 
 
-def _compare(server: Running, token: str, name: str, path: Path, asked: _Asked, times: int) -> Cost:
+def _compare(server: Running, token: str, repository: _Repository, asked: _Asked, times: int) -> Cost:
     line = http.client.HTTPConnection("127.0.0.1", server.port)
     headers = {"Authorization": f"Bearer {token}"} | ({"Git-Protocol": "version=2"} if asked.version else {})
-    os.utime(path / "HEAD", (0, 0))  # long ago, so that what is asked next may be kept
+    branch = repository.path / "refs/heads/main"
+    branch.write_text(repository.commits[0] + "\n")
+    for file in (branch, repository.path / "config"):
+        os.utime(file, (0, 0))  # long ago, so that what is asked next may be kept
     own, below = _used(server.pid)
-    for _ in range(times):
+    for number in range(times):
         if asked.changed:
-            os.utime(path / "HEAD")
-        line.request("GET", f"/{name}.git/info/refs?service=git-{asked.service}", headers=headers)
+            moved = branch.with_suffix(".lock")  # as git itself moves one
+            moved.write_text(repository.commits[number % 2] + "\n")
+            moved.rename(branch)
+        if asked.anew:
+            os.utime(repository.path / "config")
+        line.request("GET", f"/{repository.name}.git/info/refs?service=git-{asked.service}", headers=headers)
         answer = line.getresponse()
         if answer.status != 200 or not answer.read():
             raise RuntimeError(f"info/refs was answered {answer.status}")
     own_after, below_after = _used(server.pid)
     line.close()
     own, below = (own_after - own) / times * 1e3, (below_after - below) / times * 1e3
-    return Cost(own, own + below, _git_alone(path, asked, times))
+    return Cost(own, own + below, _git_alone(repository.path, asked, times))
 
 
 def _git_alone(repository: Path, asked: _Asked, times: int) -> float:

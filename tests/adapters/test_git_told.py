@@ -40,6 +40,12 @@ def run(repository: Path, *words: str) -> str:
     ).stdout.strip()
 
 
+def run_bytes(repository: Path) -> bytes:
+    """What git tells a push first."""
+    command = ["git", "receive-pack", "--stateless-rpc", "--advertise-refs", str(repository)]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
 def commit(repository: Path, message: str) -> str:
     return run(repository, "commit-tree", run(repository, "mktree"), "-m", message)
 
@@ -84,6 +90,35 @@ def test_a_change_by_two_pushes_within_one_tick_is_seen(git: Git) -> None:
     path = git.path(APP)
     run(path, "update-ref", "refs/heads/main", commit(path, "two"))
     git.told(PUSH, APP, 0).keep(b"between the two")
+    assert known(git) is None
+
+
+def test_after_a_change_it_is_amended_and_kept_once_nothing_moves(git: Git) -> None:
+    path = git.path(APP)
+    said = run_bytes(path)
+    git.told(PUSH, APP, 0).keep(said)
+    run(path, "update-ref", "refs/heads/main", commit(path, "two"))
+    first = run_bytes(path)
+    assert known(git) == first != said
+    run(path, "update-ref", "refs/heads/main", commit(path, "three"))  # within the same tick, perhaps
+    second = run_bytes(path)
+    assert known(git) == second != first
+    settle(path)
+    git.told(PUSH, APP, 0).keep(second)
+    assert known(git, version=2) == second  # to a push there is no protocol 2
+    assert known(git, version=1) is None
+
+
+def test_by_other_settings_nothing_is_amended(git: Git) -> None:
+    path = git.path(APP)
+    git.told(PUSH, APP, 0).keep(run_bytes(path))
+    run(path, "config", "transfer.hideRefs", "refs/heads/side")
+    assert known(git) is None
+    settle(path)
+    run(path, "update-ref", "refs/heads/main", commit(path, "two"))
+    assert known(git) is None
+    git.told(PUSH, APP, 0).keep(run_bytes(path))  # the settings have been so for a while
+    run(path, "update-ref", "refs/heads/main", commit(path, "three"))
     assert known(git) is None
 
 
@@ -145,7 +180,7 @@ def test_where_looking_costs_more_than_asking_nothing_is_kept(git: Git) -> None:
     for number in range(LOOSE):
         (path / f"refs/tags/t{number}").write_text(head + "\n")
     settle(path)
-    assert state_of("/", str(path)) is None
+    assert state_of("/", str(path)) == (None, None)
     run(path, "pack-refs", "--all")
     settle(path)
-    assert state_of("/", str(path)) is not None
+    assert None not in state_of("/", str(path))

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from keyturn.actions.git_access import GitLimits
-from keyturn.adapters import git_hooks, git_process
+from keyturn.adapters import git_hooks, git_process, git_refs
 from keyturn.adapters.git_hooks import Conversation
 from keyturn.adapters.git_told import Advertisements
 from keyturn.core.gitcmd import FETCH, PUSH
@@ -343,7 +343,11 @@ class Git:
         """
         if service == FETCH and version == 2:
             return self._told.look((service, version), self._program or "", None)
-        return self._told.look((service, version, app_id), self._program or "", str(self.path(app_id)))
+        if service == PUSH and version == 2:  # there is none: git answers as in protocol 0
+            version = 0
+        path = str(self.path(app_id))
+        amend = None if version else lambda said: git_refs.amended(service, said, path, CONFIG.encode())
+        return self._told.look((service, version, app_id), self._program or "", path, amend)
 
     def close(self) -> None:
         """Stops what packs a repository, and waits for what is being written down."""

@@ -3,17 +3,17 @@
 git answers the same until a ref, HEAD, the configuration or git itself changes. Whatever changes a ref, ours or not,
 renames a file into a folder under ``refs`` or replaces ``packed-refs``; so the times and numbers of those files tell. A
 change within one tick of the file system's clock would not show: what was touched a moment ago is not kept, as in git's
-own index [git, technical/racy-git].
+own index [git, technical/racy-git]; but with the refs of now it can be amended (git_refs).
 """
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Hashable
+from typing import Final, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Hashable
+Amend = Callable[[bytes], bytes | None]
 
 SETTLED: Final = 3.0
 """Seconds since the last touch, after which another cannot fall into the same tick: FAT's is two seconds."""
@@ -22,7 +22,17 @@ LOOSE: Final = 200
 KEPT: Final = 16 << 20
 """Bytes of all that are."""
 
-_FILES: Final = ("HEAD", "config", "packed-refs", "shallow", "objects/info/alternates")
+_FIXED: Final = ("config", "shallow", "objects/info/alternates")
+_MOVING: Final = ("HEAD", "packed-refs")
+
+
+class State(NamedTuple):
+    """What git's answer depends on; None where that cannot be told, and nothing must be kept."""
+
+    fixed: Hashable
+    """git itself and the repository's settings."""
+    refs: Hashable
+    """Which refs there are, and what they are."""
 
 
 class Told:
@@ -30,14 +40,14 @@ class Told:
 
     __slots__ = ("_all", "_key", "_state", "answer")
 
-    def __init__(self, everything: Advertisements, key: Hashable, state: Hashable, answer: bytes | None) -> None:
+    def __init__(self, everything: Advertisements, key: Hashable, state: State, answer: bytes | None) -> None:
         self._all, self._key, self._state = everything, key, state
         self.answer = answer
         """None: git has to be asked."""
 
     def keep(self, answer: bytes) -> None:
         """What git said, begun after the repository was looked at."""
-        if self._state is not None:
+        if self._state.fixed is not None:
             self._all.put(self._key, self._state, answer)
 
 
@@ -46,62 +56,82 @@ class Advertisements:
 
     def __init__(self, most: int = KEPT) -> None:
         self._most, self._size = most, 0
-        self._kept: dict[Hashable, tuple[Hashable, bytes]] = {}  # the one used last at the end
+        self._kept: dict[Hashable, tuple[State, bytes]] = {}  # the one used last at the end
 
-    def look(self, key: Hashable, program: str, repository: str | None) -> Told:
-        """What is known under ``key``. ``repository``: the folder on whose refs it depends; None: on none."""
+    def look(self, key: Hashable, program: str, repository: str | None, amend: Amend | None = None) -> Told:
+        """What is known under ``key``. ``repository``: the folder on whose refs it depends; None: on none. ``amend``: makes of
+        git's answer the one after the refs have changed, if it can.
+        """
         state = state_of(program, repository)
-        found = self._kept.pop(key, None)
-        if found is None:
+        found = self._kept.get(key)
+        if found is None or state.fixed is None or found[0].fixed != state.fixed:
+            self._drop(key)
             return Told(self, key, state, None)
-        if found[0] != state:
-            self._size -= len(found[1])
-            return Told(self, key, state, None)
-        self._kept[key] = found
-        return Told(self, key, state, found[1])
+        before, answer = found
+        if state.refs is None or before.refs != state.refs:
+            amended = amend(answer) if amend is not None else None
+            if amended is None:
+                return Told(self, key, state, None)
+            answer = amended
+        self.put(key, state, answer)
+        return Told(self, key, state, answer)
 
-    def put(self, key: Hashable, state: Hashable, answer: bytes) -> None:
-        """Keeps it, and forgets what was not asked for the longest."""
+    def _drop(self, key: Hashable) -> None:
         old = self._kept.pop(key, None)
-        self._size += len(answer) - (len(old[1]) if old else 0)
+        self._size -= len(old[1]) if old else 0
+
+    def put(self, key: Hashable, state: State, answer: bytes) -> None:
+        """Keeps it, and forgets what was not asked for the longest."""
+        self._drop(key)
+        self._size += len(answer)
         self._kept[key] = state, answer
         while self._size > self._most:
             self._size -= len(self._kept.pop(next(iter(self._kept)))[1])
 
 
-def state_of(program: str, repository: str | None) -> Hashable:
-    """What git's answer depends on; None where that cannot be told, and nothing must be kept."""
+def state_of(program: str, repository: str | None) -> State:
+    """Of a repository, as its files tell it."""
+    # the file system's clock is the one that counts, and this machine's is near enough to it
+    settled = time.time_ns() - int(SETTLED * 1e9)
     try:
-        git = os.stat(program).st_mtime_ns  # noqa: PTH116 - quicker
+        fixed, latest = [os.stat(program).st_mtime_ns], 0  # noqa: PTH116 - quicker
         if repository is None:
-            return git
-        seen = [git]
+            return State(tuple(fixed), ())
+        for name in _FIXED:
+            latest = max(latest, _look(f"{repository}/{name}", fixed))
+        if latest >= settled:
+            return State(None, None)
+        refs: list[int] = []
         latest = 0
-        for name in _FILES:
-            try:
-                found = os.stat(f"{repository}/{name}")  # noqa: PTH116
-            except FileNotFoundError:
-                seen.append(0)
-                continue
-            seen += found.st_mtime_ns, found.st_ino, found.st_size
-            latest = max(latest, found.st_mtime_ns)
+        for name in _MOVING:
+            latest = max(latest, _look(f"{repository}/{name}", refs))
         folders = [f"{repository}/refs"]
         for folder in folders:  # grows meanwhile
             changed = os.stat(folder).st_mtime_ns  # noqa: PTH116
-            seen.append(changed)
+            refs.append(changed)
             latest = max(latest, changed)
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.is_dir():
                         folders.append(entry.path)
-                        seen.append(entry.inode())
+                        refs.append(entry.inode())
                         continue
                     found = entry.stat()
-                    seen += found.st_mtime_ns, found.st_ino, found.st_size
+                    refs += found.st_mtime_ns, found.st_ino, found.st_size
                     latest = max(latest, found.st_mtime_ns)
-                    if len(seen) > 3 * LOOSE:
-                        return None
+                    if len(refs) > 3 * LOOSE:
+                        return State(None, None)
     except OSError:  # changing under our eyes
-        return None
-    # the file system's clock is the one that counts, and this machine's is near enough to it
-    return tuple(seen) if latest < time.time_ns() - int(SETTLED * 1e9) else None
+        return State(None, None)
+    return State(tuple(fixed), tuple(refs) if latest < settled else None)
+
+
+def _look(path: str, into: list[int]) -> int:
+    """When it was changed last, in nanoseconds of its file system."""
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        into.append(0)
+        return 0
+    into += found.st_mtime_ns, found.st_ino, found.st_size
+    return found.st_mtime_ns
