@@ -320,7 +320,9 @@ class Git:
             words.append("--advertise-refs")  # its name from git 2.34 on is --http-backend-info-refs
         env = self._env | {"GIT_PROTOCOL": f"version={version}"} if version else self._env
         if service != PUSH or advertise:
-            return git_process.spawn([*words, str(path)], env, takes_input=not advertise, memory=self.limits.memory)
+            return git_process.spawn(
+                [*words, str(path)], env, takes_input=not advertise, memory=self.limits.memory, whole=advertise
+            )
         if hooks is None or not git_hooks.runnable(self._hooks):
             raise PermissionError(f"{self._hooks}: the hooks that judge pushes cannot be run")
         ours, theirs = socket.socketpair()

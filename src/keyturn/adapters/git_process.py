@@ -12,6 +12,7 @@ import fcntl
 import os
 import resource
 import signal
+import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -35,10 +36,12 @@ _PLAIN: Final = (signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ)  # which Python 
 
 
 def spawn(
-    argv: Sequence[str], env: Mapping[str, str], *, takes_input: bool, memory: int, theirs: socket.socket | None = None
-) -> Process:
+    argv: Sequence[str], env: Mapping[str, str], *, takes_input: bool, memory: int, theirs: socket.socket | None = None,
+    whole: bool = False,
+) -> Process:  # fmt: skip
     """Starts it, the first of a process group of its own. ``memory``: bytes of data that it, and each that it starts, may have
-    (files that it maps do not count); ``theirs``: what its hooks inherit. Raises OSError.
+    (files that it maps do not count); ``theirs``: what its hooks inherit; ``whole``: it is read when all is said, which for
+    little spares a wakening at each line. Raises OSError.
     """
     ours, children = [], []
     try:
@@ -51,9 +54,13 @@ def spawn(
         else:
             actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
         for number in (1, 2):
-            reader, writer = _pipe()
-            ours.append(reader)
-            children.append(writer)
+            if whole:
+                writer = _file()
+                ours.append(writer)
+            else:
+                reader, writer = _pipe()
+                ours.append(reader)
+                children.append(writer)
             actions.append((os.POSIX_SPAWN_DUP2, writer, number))
         if theirs is not None:
             high = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, git_hooks.DESCRIPTOR + 1)
@@ -75,10 +82,11 @@ def spawn(
     finally:
         for descriptor in children:
             os.close(descriptor)
-    for descriptor in ours:
-        os.set_blocking(descriptor, False)
+    if not whole:
+        for descriptor in ours:
+            os.set_blocking(descriptor, False)
     _limit(pid, memory)
-    return Process(pid, ours[0] if takes_input else None, ours[-2], ours[-1])
+    return Process(pid, ours[0] if takes_input else None, ours[-2], ours[-1], whole=whole)
 
 
 def _limit(pid: int, memory: int) -> None:
@@ -89,21 +97,35 @@ def _limit(pid: int, memory: int) -> None:
 
 
 def _pipe() -> tuple[int, int]:
-    """A pipe with both ends above the descriptors that the child's are put to."""
-    ends = os.pipe()
-    if min(ends) > git_hooks.DESCRIPTOR:
-        return ends
-    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, git_hooks.DESCRIPTOR + 1) for end in ends]
-    for end in ends:
-        os.close(end)
-    return moved[0], moved[1]
+    reader, writer = os.pipe()
+    return _above(reader), _above(writer)
+
+
+def _file() -> int:
+    """One without a name, in memory."""
+    if hasattr(os, "memfd_create"):  # Linux
+        descriptor = os.memfd_create("git")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    return _above(descriptor)
+
+
+def _above(descriptor: int) -> int:
+    """The same, above those that the child's are put to."""
+    if descriptor > git_hooks.DESCRIPTOR:
+        return descriptor
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, git_hooks.DESCRIPTOR + 1)
+    os.close(descriptor)
+    return moved
 
 
 class Process:
     """One run of git. Use it from its event loop alone, and ``finish`` it whatever happens."""
 
-    def __init__(self, pid: int, stdin: int | None, stdout: int, stderr: int) -> None:
+    def __init__(self, pid: int, stdin: int | None, stdout: int, stderr: int, *, whole: bool = False) -> None:
         self.pid = pid
+        self._whole = whole
         self._in, self._out, self._err = stdin, stdout, stderr
         self._loop = asyncio.get_running_loop()
         self._complaint = b""
@@ -140,6 +162,8 @@ class Process:
 
     async def read(self) -> bytes:
         """What it has to say next, at most a chunk; nothing: that was all."""
+        if self._whole:
+            await self.wait()
         while True:
             try:
                 data = os.read(self._out, CHUNK)
@@ -216,6 +240,7 @@ class Process:
                 signal.SIGKILL
             )  # the rest of the group as well; its first is not reaped yet, so the number is its own
             self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            self._rewind()
         if self._conversation is not None:
             self._loop.remove_reader(self._err)
             self._hang_up()
@@ -244,7 +269,13 @@ class Process:
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if pid:
             self._status = os.waitstatus_to_exitcode(status)
+            self._rewind()
         return bool(pid)
+
+    def _rewind(self) -> None:
+        if self._whole:
+            for descriptor in (self._out, self._err):
+                os.lseek(descriptor, 0, os.SEEK_SET)
 
     async def _exited(self) -> None:
         """Waits until it is over; it is still to be reaped then."""
