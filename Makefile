@@ -1,6 +1,8 @@
 # What a working day needs. Continuous integration (.ci/run) calls these and nothing else.
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench lock clean
+# Compiled once, not at each of the hundreds of starts of a test run.
+unexport PYTHONDONTWRITEBYTECODE
 PORT ?= 8420
 ARGS ?=
 

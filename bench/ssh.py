@@ -27,11 +27,12 @@ import asyncssh
 
 from bench import machine
 from bench.running import Running, free_port, running
-from keyturn import serve, settings
+from keyturn import settings
 from keyturn.actions import accounts, grants, keys
 from keyturn.actions.env import By
 from keyturn.core.credential import Principal
 from keyturn.core.policy import Kind
+from keyturn.environment import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +144,7 @@ def _keyturn(work: Path, key: asyncssh.SSHKey) -> Iterator[tuple[Running, int]]:
         program, "serve", "--data", str(data), "--port", str(port), "--ssh-port", str(ssh_port), "--ssh-bind", "127.0.0.1"
     ]  # fmt: skip
     with running(command, port, work / "ssh-keyturn.log") as server:
-        env = serve.environment(settings.database_url(data))
+        env = environment(settings.database_url(data))
         account = accounts.create(
             env, By(), email="ada@example.com", new_password=f"four brown owls {secrets.token_hex(4)}"
         )

@@ -23,7 +23,7 @@ from keyturn.adapters import sealing
 from keyturn.cli import policy as show_policy
 from keyturn.core import lifecycle, overrides, policy, published
 from keyturn.core.notice_text import iso
-from keyturn.serve import environment
+from keyturn.environment import environment
 from keyturn.store import migrate, sql
 from keyturn.store.interface import Unavailable
 

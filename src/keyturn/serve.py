@@ -9,7 +9,6 @@ import secrets
 import socket
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
 import uvicorn
@@ -17,15 +16,14 @@ import uvicorn
 from keyturn import in_force, tls, workers
 from keyturn import settings as configuration
 from keyturn.actions import accounts, tighten
-from keyturn.actions.env import Env, Limits, Post
+from keyturn.actions.env import Limits
 from keyturn.actions.refusals import Refusals
 from keyturn.adapters import commands, sealing
-from keyturn.adapters.commands import CommandCourier, CommandPolicy
+from keyturn.adapters.commands import CommandCourier
 from keyturn.adapters.descriptors import raise_descriptors
 from keyturn.adapters.git import Git
-from keyturn.adapters.passkeys import WebAuthn
-from keyturn.adapters.passwords import Argon2Passwords
-from keyturn.core import policy, push
+from keyturn.core import push
+from keyturn.environment import environment
 from keyturn.store import migrate, sql
 from keyturn.store.interface import Unavailable
 from keyturn.turns import Slots
@@ -36,12 +34,10 @@ from keyturn.web.limits import GIT, GIT_FILE, PUSH_FILE, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
     from types import FrameType
 
     import asyncssh
 
-    from keyturn.core.policy import Policy
     from keyturn.doors import Doors
     from keyturn.settings import Settings
     from keyturn.ssh.server import SshServer
@@ -57,35 +53,6 @@ BACKLOG = 2048
 
 # Seconds that requests under way are given when the server stops.
 GRACE = 10
-
-
-def clock() -> datetime:
-    """The wall clock, for Env: read here and nowhere else."""
-    return datetime.now(UTC)
-
-
-def environment(
-    database_url: str, limits: Limits | None = None, rules: Policy = policy.DEFAULT, post: Post | None = None,
-    keys: Path | None = None, repositories: Git | None = None, before: Sequence[str] = (),
-) -> Env:  # fmt: skip
-    """An Env over the real outside. ``rules``: the policy in force; ``post``: how mails and webhooks leave; ``keys``: the
-    file of the keys that seal; ``before``: the command that judges pushes. Raises sealing.BadKeys.
-    """
-    store = sql.SqlStore(sql.engine_for(database_url))
-    sealer = sealing.open_or_make(keys, secrets.token_bytes) if keys is not None else None
-    return Env(
-        store,
-        clock,
-        secrets.token_bytes,
-        Argon2Passwords(),
-        limits or Limits(),
-        rules,
-        post or Post(),
-        sealer,
-        WebAuthn(),
-        repositories,
-        CommandPolicy(before) if before else None,
-    )
 
 
 def prepare(settings: Settings) -> str | None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import tests.support.properties  # noqa: F401
+from argon2 import extract_parameters
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,6 +22,13 @@ ADA = ("lovelace@example.com", "Ada Lovelace")
 SENTENCES = {f"{seen} Add another word or two; uncommon words are better." for seen in passwords._SEEN.values()} | {
     "Common words are guessed early. Add another word or two; uncommon words are better."
 }
+
+
+def test_the_decoy_takes_as_long_as_an_account_s_own_hash() -> None:
+    made = Argon2Passwords(passes=2, kibibytes=64, lanes=2)
+    assert extract_parameters(made._decoy) == extract_parameters(made.hash("four brown owls at noon"))
+    assert not made.verify(None, "four brown owls at noon")
+    assert not made.verify(made._decoy, "four brown owls at noon")
 
 
 @pytest.mark.parametrize(

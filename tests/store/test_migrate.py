@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from keyturn.store import migrate, sql, tables
 
@@ -54,6 +57,12 @@ def test_a_change_of_the_tables_without_a_migration_would_be_noticed(engine: Eng
         connection.execute(sa.text("ALTER TABLE accounts ADD COLUMN surprise TEXT"))
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, tables.metadata) != []
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    assert migrate.head() == ScriptDirectory.from_config(migrate.config()).get_current_head()
+    code = "import sys; from keyturn.store import migrate; migrate.head(); sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_migrating_twice_changes_nothing(engine: Engine) -> None:

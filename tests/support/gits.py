@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from tests.conftest import Account, Result, environment, run
 
-from keyturn import serve, settings
+from keyturn import settings
 from keyturn.actions import accounts, apps
 from keyturn.actions.authenticate import authenticate
 from keyturn.actions.env import By
 from keyturn.adapters.git import Git
 from keyturn.core.credential import App, Principal
+from keyturn.environment import environment as over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,7 +42,7 @@ NOBODY = {
 @contextmanager
 def env_of(server: Server) -> Iterator[Env]:
     """An Env over a running server's data, in this process."""
-    env = serve.environment(settings.database_url(server.data), repositories=Git(server.data / "repositories"))
+    env = over(settings.database_url(server.data), repositories=Git(server.data / "repositories"))
     try:
         yield env
     finally:

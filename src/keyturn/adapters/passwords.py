@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 from keyturn.core import password
 
@@ -59,8 +61,9 @@ class Argon2Passwords:
 
     def __init__(self, passes: int = PASSES, kibibytes: int = KIBIBYTES, lanes: int = LANES) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=kibibytes, parallelism=lanes, type=Type.ID)
-        # of no account; verifying against it takes as long as against a real one
-        self._decoy = self._hasher.hash("the decoy for accounts that do not exist")
+        # of no account and of no password, in the form of [PHC string format]; it takes as long to verify as a real one
+        salt, tag = (base64.b64encode(bytes(size)).rstrip(b"=").decode() for size in (16, 32))
+        self._decoy = f"$argon2id$v={ARGON2_VERSION}$m={kibibytes},t={passes},p={lanes}${salt}${tag}"
 
     def hash(self, text: str) -> str:
         """The hash to store, with its salt and parameters."""

@@ -1,16 +1,16 @@
-"""Brings a database to the schema that this version needs. Alembic does the work; its scripts are in migrations/."""
+"""Brings a database to the schema that this version needs. Alembic does the work; its scripts are in migrations/. It takes a
+third of a second to load, which a store that is up to date is spared.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from sqlalchemy.engine import Engine
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -22,6 +22,8 @@ class Newer(Exception):
 
 def config() -> Config:
     """Alembic's configuration: where the migrations are."""
+    from alembic.config import Config  # noqa: PLC0415
+
     made = Config()
     made.set_main_option("script_location", str(FOLDER))
     made.set_main_option("path_separator", "os")
@@ -30,15 +32,16 @@ def config() -> Config:
 
 def head() -> str:
     """The revision that this version of Keyturn needs."""
-    revision = ScriptDirectory.from_config(config()).get_current_head()
-    assert revision is not None
-    return revision
+    return max(file.name[:4] for file in (FOLDER / "versions").glob("[0-9]*.py"))
 
 
 def current(engine: Engine) -> str | None:
     """The database's revision; None when it is empty."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+        return None if found is None else str(found)
 
 
 def migrate(engine: Engine) -> list[str]:
@@ -46,6 +49,12 @@ def migrate(engine: Engine) -> list[str]:
 
     Raises Newer when the database is ahead of this version.
     """
+    if current(engine) == head():
+        return []
+    from alembic import command  # noqa: PLC0415
+    from alembic.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     script = ScriptDirectory.from_config(config())
     known = {revision.revision for revision in script.walk_revisions()}
     with engine.connect() as connection:

@@ -29,8 +29,9 @@ from keyturn.web.outer import Outer
 from keyturn.web.pages import cli_login, home, setup, sign_in
 from keyturn.web.pages import oauth as oauth_page
 from keyturn.web.pages import resets as reset_page
-from keyturn.web.pages.visit import Page, warm
+from keyturn.web.pages.visit import Page
 from keyturn.web.routing import Files, Route
+from keyturn.web.templating import warm
 from keyturn.web.unknown import Unknown
 
 if TYPE_CHECKING:

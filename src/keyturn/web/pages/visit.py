@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from keyturn.actions import once
@@ -36,6 +35,7 @@ from keyturn.web import words
 from keyturn.web.answer import Answer
 from keyturn.web.call import read_body, send_answer
 from keyturn.web.face import address, agent
+from keyturn.web.templating import templates
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,23 +61,6 @@ SENT_BEFORE = (
     "That form was sent before, and it counts once: nothing was done now. What it made was shown only once; if you have not "
     "kept it, make a new one."
 )
-
-templates = Environment(
-    loader=FileSystemLoader(HERE / "templates"),
-    autoescape=select_autoescape(),
-    undefined=StrictUndefined,
-    auto_reload=False,
-)
-
-# macros that are imported see only globals
-templates.globals["words_of"] = words
-
-
-@cache
-def warm() -> None:
-    """Compiles every template, which otherwise the first visitors wait for: a third of a second, once a process."""
-    for name in templates.list_templates():
-        templates.get_template(name)
 
 
 @cache
