@@ -12,13 +12,18 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
 from keyturn.actions.throttle import is_loopback, place_of
-from keyturn.heads import PATIENCE, BoundedHeads
+from keyturn.heads import PATIENCE
+from keyturn.quick import Quick, nothing
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Iterable
+
+    from keyturn.web.verified import Verified
 
 log = logging.getLogger("keyturn")
 
@@ -35,11 +40,14 @@ PAUSE: Final = 1.0
 class Doors:
     """The connections of one worker: those that are open, and whether another may come."""
 
-    def __init__(self, most: int, proxies: str | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, most: int, proxies: str | None = None, tls: ssl.SSLContext | None = None, verified: Verified | None = None
+    ) -> None:
         """``proxies``: the trusted ones' addresses and networks, separated by commas, or ``*``; they and this machine may
-        have as many as there are. ``tls``: None serves plain HTTP.
+        have as many as there are. ``tls``: None serves plain HTTP. ``verified``: answers that are known.
         """
-        self.tls = tls
+        self.tls, self.verified = tls, verified
+        self.believed = None if proxies is None else ProxyHeadersMiddleware(nothing, proxies)
         self._most, self._each = most, max(1, most // SHARE)
         self._open: dict[Door, str | None] = {}  # in the order of their coming
         self._places: Counter[str] = Counter()
@@ -125,7 +133,7 @@ class Door(asyncio.Protocol):
 
     def __init__(self, doors: Doors, given: dict[str, Any]) -> None:
         self._doors, self._given = doors, given
-        self._inner: BoundedHeads | None = None
+        self._inner: Quick | None = None
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -154,8 +162,9 @@ class Door(asyncio.Protocol):
             self._doors.leave(self)
             raise
 
-    def _speak(self) -> BoundedHeads:
-        self._inner = BoundedHeads(**self._given)
+    def _speak(self) -> Quick:
+        self._inner = Quick(**self._given)
+        self._inner.verified, self._inner.proxies = self._doors.verified, self._doors.believed
         self._inner.left = lambda: self._doors.leave(self)
         return self._inner
 

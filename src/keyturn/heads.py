@@ -77,7 +77,7 @@ class BoundedHeads(HttpToolsProtocol):
         self._stepped = False
         super().data_received(data)
         self._without_step = 0 if self._stepped else self._without_step + len(data)
-        if self._deadline is None and (self._in_head or not self.serving):
+        if self._deadline is None and self.timeout_keep_alive_task is None and (self._in_head or not self.serving):
             # uvicorn stops its own clock, of idle connections, at the first byte
             self._deadline = self.loop.call_later(PATIENCE, self._late)
         if self._without_step > LONGEST and not self.transport.is_closing():
@@ -117,11 +117,15 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Its head is there."""
+        self.head_came()
+        super().on_headers_complete()
+
+    def head_came(self) -> None:
+        """Waits for it no longer."""
         self._in_head, self._stepped = False, True
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        super().on_headers_complete()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; trailers, which nothing here reads, are dropped."""

@@ -18,6 +18,7 @@ from keyturn import settings as configuration
 from keyturn.actions import accounts, tighten
 from keyturn.actions.env import Limits
 from keyturn.actions.refusals import Refusals
+from keyturn.actions.uses import Uses
 from keyturn.adapters import commands, sealing
 from keyturn.adapters.commands import CommandCourier
 from keyturn.adapters.descriptors import raise_descriptors
@@ -31,6 +32,7 @@ from keyturn.web import app
 from keyturn.web.api.apps import ssh_url as ssh_address
 from keyturn.web.face import Face
 from keyturn.web.limits import GIT, GIT_FILE, PUSH_FILE, Limit
+from keyturn.web.verified import Verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -170,12 +172,13 @@ def main(argv: Sequence[str]) -> int:
             repositories,
             settings.git.before,
         )
-        turns = Slots(settings.git.limits.processes)
+        turns, uses = Slots(settings.git.limits.processes), Uses()
+        doors = _doors(descriptors, settings, secured, Verified(env, limits[1], uses, https=url.startswith("https:")))
         face = Face(
             env, url, *limits, Refusals(), report_limit, git_limit=git_limit, push_limit=push_limit, git=repositories,
-            turns=turns, ssh=bool(ssh_sockets), upkeep_every=settings.upkeep_seconds, workers=settings.workers, ssh_url=ssh_url,
+            turns=turns, uses=uses, verified=doors.verified if doors else None,
+            ssh=bool(ssh_sockets), upkeep_every=settings.upkeep_seconds, workers=settings.workers, ssh_url=ssh_url,
         )  # fmt: skip
-        doors = _doors(descriptors, settings, secured)
         config = uvicorn.Config(
             app.build(face), http=_http(doors), loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,
             log_config=None, timeout_graceful_shutdown=GRACE, proxy_headers=settings.trusted_proxies is not None,
@@ -234,14 +237,14 @@ def _ssh_server(
     return SshServer(SshFace(face.env, repositories, face.uses, face.refusals, *counts, turns, limits), keys)
 
 
-def _doors(descriptors: int, settings: Settings, secured: tls.Tls | None) -> Doors | None:
+def _doors(descriptors: int, settings: Settings, secured: tls.Tls | None, verified: Verified) -> Doors | None:
     """Made in its worker. None without httptools, as on PyPy: uvicorn takes h11 then, which bounds heads but no time."""
     try:
         from keyturn.doors import CONNECTIONS, Doors  # noqa: PLC0415
     except ImportError:
         return None
     most = min(CONNECTIONS, descriptors // 2)  # a quarter is for SSH, and one for the store, files and programs
-    return Doors(most, settings.trusted_proxies, secured.context if secured else None)
+    return Doors(most, settings.trusted_proxies, secured.context if secured else None, verified)
 
 
 def _http(doors: Doors | None) -> type[asyncio.Protocol] | Literal["auto"]:

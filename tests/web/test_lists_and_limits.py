@@ -216,6 +216,13 @@ def test_whoever_waits_as_long_as_told_is_let_through() -> None:
         assert limit.take("key", now)[1] == 0.0
 
 
+def test_a_clock_that_is_set_back_locks_nobody_out() -> None:
+    limit = Limit(2)
+    limit.take("key", 1_000_000.0)
+    limit.take("key", 1_000_000.0)
+    assert limit.take("key", 1_000_000.0 - 86_400) == (1, 0.0)
+
+
 def test_keys_do_not_disturb_one_another() -> None:
     limit = Limit(2)
     for number in range(3000):

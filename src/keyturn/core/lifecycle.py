@@ -111,12 +111,17 @@ def _a(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeiouAEIO' else 'a'} {noun}"
 
 
-def warning_due(created_at: datetime, expires_at: datetime | None, now: datetime) -> bool:
-    """Whether its holder is to be warned with every answer: in the last tenth of its life, at most seven days."""
+def warning_from(created_at: datetime, expires_at: datetime | None) -> datetime | None:
+    """From when on its holder is warned with every answer: the last tenth of its life, at most seven days. None: never."""
     if expires_at is None:
-        return False
-    window = min((expires_at - created_at) / policy.WARN_SHARE, timedelta(seconds=policy.WARN_LONGEST))
-    return now >= expires_at - window
+        return None
+    return expires_at - min((expires_at - created_at) / policy.WARN_SHARE, timedelta(seconds=policy.WARN_LONGEST))
+
+
+def warning_due(created_at: datetime, expires_at: datetime | None, now: datetime) -> bool:
+    """Whether its holder is to be warned with every answer by now."""
+    since = warning_from(created_at, expires_at)
+    return since is not None and now >= since
 
 
 def read_only_from(

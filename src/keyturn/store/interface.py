@@ -1,6 +1,6 @@
 """What Keyturn remembers, on one page. One implementation serves every database (store/sql.py).
 
-``find_token`` and ``find_account`` are the hot path: one indexed look-up each, called inline from the event loop's
+``find_token``, ``generation`` and ``find_account`` are the hot path: one indexed look-up each, called inline from the event loop's
 thread. Everything else happens inside a transaction: ``reading`` sees one consistent state, ``writing`` is
 serialized, commits when its block ends and rolls back when it raises.
 """
@@ -403,6 +403,10 @@ class Store(Protocol):
     """The database."""
 
     def find_token(self, digest: bytes) -> Found | None: ...
+    def generation(self) -> int:
+        """Grows whenever a token that ``find_token`` told may be told otherwise, by whichever process. Raises Unavailable."""
+        ...
+
     def find_account(self, account_id: str) -> Account | None: ...
     def find_app(self, name: str, account_id: str) -> tuple[App, tuple[str, ...]] | None: ...
     def reading(self) -> AbstractContextManager[Tx]: ...

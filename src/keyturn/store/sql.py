@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 _FIND_TOKEN = FIND_BY_DIGEST + "?"
 _FIND_ACCOUNT = FIND_ACCOUNT + "?"
 _FIND_APP = FIND_APP.format("?")
+# Changes with every commit of another connection, and costs less than a look-up [SQLite, pragma data_version].
+_COMMITS = "PRAGMA data_version"
+_GENERATION = "SELECT number FROM generation"
 
 
 def engine_for(url: str) -> Engine:
@@ -52,12 +56,8 @@ def engine_for(url: str) -> Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "busy_timeout=5000",
-        ):
+        _write_ahead(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
@@ -68,6 +68,20 @@ def engine_for(url: str) -> Engine:
     return engine
 
 
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turns the write-ahead log on, which a new database is told once; SQLite itself does not wait there for another that does."""
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 class SqlStore:
     """The store over SQL. Thread-safe; what begins with ``find_`` is for one thread at a time, that of the event loop."""
 
@@ -75,10 +89,19 @@ class SqlStore:
         self._engine = engine
         self._write_lock = threading.Lock()  # waiting here is fair and free; in SQLite it polls
         self._hot: sqlite3.Connection | None = None
+        self._generation, self._commits = 0, None
 
     def find_token(self, digest: bytes) -> Found | None:
         """The token with that SHA-256, with its grant and account; about 5 microseconds, so it is called inline."""
         return found_token(self._look_up(_FIND_TOKEN, digest))
+
+    def generation(self) -> int:
+        """Grows whenever a token that ``find_token`` told may be told otherwise, by whichever process; as quickly."""
+        commits = self._look_up(_COMMITS)
+        if commits != self._commits:
+            (self._generation,) = self._look_up(_GENERATION)
+            self._commits = commits  # from before: what is committed in between shows at the next look
+        return self._generation
 
     def find_account(self, account_id: str) -> Account | None:
         """The account with that id, as quickly."""

@@ -1,7 +1,8 @@
-"""What an API endpoint returns, and how a list is cut into pages."""
+"""What an API endpoint returns, what every response carries, and how a list is cut into pages."""
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,26 @@ def encode(body: object) -> bytes:
 def iso(when: datetime | None) -> str | None:
     """ISO 8601 in UTC with Z, to the second, as Heroku's API writes times."""
     return when.isoformat()[:19] + "Z" if when else None  # half the cost of strftime
+
+
+# For every response; pages add their Content-Security-Policy.
+_SECURITY = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),  # a login's path is nobody else's; Origin stays readable in our own forms
+    (b"x-frame-options", b"DENY"),
+]
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
+
+
+def security(*, https: bool) -> list[tuple[bytes, bytes]]:
+    """The headers that every response carries. ``https``: people reach the server over TLS."""
+    return [*_SECURITY, _HSTS] if https else [*_SECURITY]
+
+
+def new_request_id() -> str:
+    """A random UUID (version 4). It names a request in the log and is no secret, so the quick generator serves."""
+    text = f"{random.getrandbits(128) & ~(0xF << 76 | 0x3 << 62) | (0x4 << 76 | 0x2 << 62):032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 PAGE_DEFAULT = 200

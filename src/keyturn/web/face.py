@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from keyturn.turns import Turns
     from keyturn.web.answer import Answer
     from keyturn.web.credentials import Absent, Presented
+    from keyturn.web.verified import Verified
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Face:
     ssh: bool = False
     """Whether git is served over SSH beside it."""
     uses: Uses = field(default_factory=Uses)
+    verified: Verified | None = None
+    """The answers of GET /verify that are kept, for the protocol that gives them (quick.py); None: none are."""
     instance: str = "Keyturn"
     offload: Offload = field(default_factory=Offload)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -7,6 +7,7 @@ around is left out.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote
 
@@ -28,6 +29,10 @@ async def verify(face: Face, asgi: Scope, _receive: Receive, send: Send) -> None
     otherwise.
     """
     query = asgi["query_string"]
+    verified, now, generation = face.verified, face.env.clock(), 0
+    if verified is not None:
+        with suppress(Unavailable):  # the look-up says so
+            generation = verified.generation()
     principal = _admit(face, asgi, face.verify_limit)
     if isinstance(principal, Answer):
         principal.headers.append(("X-Keyturn-Reason", principal.body.get("reason", principal.body["id"])))
@@ -67,6 +72,9 @@ async def verify(face: Face, asgi: Scope, _receive: Receive, send: Send) -> None
         headers.append((b"x-keyturn-read-only", b"true"))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if asgi["method"] == "HEAD" else raw})
+    if verified is not None and not query:
+        presented = next(value for name, value in asgi["headers"] if name == b"authorization")
+        verified.keep(presented, principal, generation, now, headers, asgi["state"]["headers"], raw)
 
 
 async def account(face: Face, asgi: Scope, _receive: Receive, send: Send) -> None:

@@ -63,7 +63,10 @@ class Limit:
     def _look(self, key: str, now: float) -> tuple[int, int, float]:
         mixed = self._hash(key)  # of 64 bits
         first, second = mixed % SLOTS, (mixed >> 32) % SLOTS
-        return first, second, max(now, min(self._empty_at[first], self._empty_at[second]))
+        empty_at = min(self._empty_at[first], self._empty_at[second])
+        if empty_at > now + self._window:  # which none can be: the clock was set back
+            empty_at = now
+        return first, second, max(now, empty_at)
 
 
 def _stable(key: str) -> int:

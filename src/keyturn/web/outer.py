@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import random
 from typing import TYPE_CHECKING
 
 from keyturn.store.interface import Unavailable
 from keyturn.web import hot, refuse
+from keyturn.web.answer import new_request_id, security
 from keyturn.web.call import send_answer
 
 if TYPE_CHECKING:
@@ -17,21 +17,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("keyturn.web")
 
-# For every response; pages add their Content-Security-Policy.
-SECURITY = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),  # a login's path is nobody else's; Origin stays readable in our own forms
-    (b"x-frame-options", b"DENY"),
-]
-HSTS = (b"strict-transport-security", b"max-age=31536000")
-
 
 class Outer:
     """Gives a request its id and its response the common headers; turns faults into answers without a trace of them."""
 
     def __init__(self, face: Face, inner: ASGIApp) -> None:
         self._face, self._inner = face, inner
-        self._headers = [*SECURITY, HSTS] if face.https else SECURITY
+        self._headers = security(https=face.https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -76,9 +68,3 @@ class Outer:
                 raise
             answer = refuse.unavailable() if isinstance(fault, Unavailable) else refuse.fault()
             await send_answer(scope, send_with_headers, answer)
-
-
-def new_request_id() -> str:
-    """A random UUID (version 4). It names a request in the log and is no secret, so the quick generator serves."""
-    text = f"{random.getrandbits(128) & ~(0xF << 76 | 0x3 << 62) | (0x4 << 76 | 0x2 << 62):032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

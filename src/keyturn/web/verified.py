@@ -1,0 +1,144 @@
+"""What ``GET /verify`` answered, kept for as long as it would answer the same.
+
+A reverse proxy asks about the same tokens again and again. An answer stays what it was until something that it was made of
+changes, which the store tells (``generation``), or until a moment that was known when it was made: the token's end, or
+the beginning of its warnings. So an answer that is kept needs no look-up and no second making; it is counted, noted and
+numbered like every other. Good answers alone are kept, and under a hash of what was presented, so no secret is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from keyturn.actions.uses import AGENT_LONGEST
+from keyturn.core import lifecycle
+from keyturn.store.interface import Unavailable
+from keyturn.web.answer import new_request_id, security
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from keyturn.actions.env import Env
+    from keyturn.actions.uses import Uses
+    from keyturn.core.credential import Principal
+    from keyturn.web.limits import Limit
+
+    Headers = Iterable[tuple[bytes, bytes]]
+
+MOST: Final = 12_000
+"""Answers, of about a kilobyte each."""
+_FOREVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    account_id: str
+    token_id: str
+    since: datetime
+    until: datetime
+    before: bytes
+    """The headers up to those that differ each time, as they are sent."""
+    after: bytes
+    """The other headers."""
+    body: bytes
+
+
+class Verified:
+    """The answers of one worker. Use it from its event loop alone."""
+
+    def __init__(self, env: Env, limit: Limit, uses: Uses, *, https: bool, most: int = MOST) -> None:
+        """``limit`` and ``uses``: where requests are counted and noted; ``https``: people reach the server over TLS."""
+        self._env, self._limit, self._uses, self._most = env, limit, uses, most
+        self._every = security(https=https)
+        self._kept: OrderedDict[bytes, _Answer] = OrderedDict()
+        self._generation = 0
+        self._looked = False
+
+    def generation(self) -> int:
+        """The store's, looked up once in each turn of the event loop: what is asked in a turn was sent before it began. Forgets
+        everything when it has changed. Raises Unavailable.
+        """
+        if not self._looked:
+            now = self._env.store.generation()
+            if now != self._generation:
+                self._kept.clear()
+                self._generation = now
+            asyncio.get_running_loop().call_soon(self._look_again)
+            self._looked = True
+        return self._generation
+
+    def _look_again(self) -> None:
+        self._looked = False
+
+    def keep(
+        self,
+        presented: bytes,
+        principal: Principal,
+        generation: int,
+        now: datetime,
+        before: Headers,
+        life: Headers,
+        body: bytes,
+    ) -> None:
+        """Keeps the answer to the Authorization header ``presented``, begun at ``now`` and made from what the store had at
+        ``generation`` or later: its headers ``before`` those that every response carries, those of the token's ``life`` after
+        them, and its body.
+        """
+        if generation != self._generation or self._env.policy.soft_expiry:
+            return
+        changes = (principal.expires_at, lifecycle.warning_from(principal.created_at, principal.expires_at))
+        until = min((moment for moment in changes if moment is not None and moment > now), default=_FOREVER)
+        self._kept[sha256(presented).digest()] = _Answer(
+            principal.account_id,
+            principal.token_id,
+            now,
+            until,
+            spelled(before),
+            spelled(self._every) + spelled(life),
+            body,
+        )
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+    def answer(self, headers: Sequence[tuple[bytes, bytes]], address: str) -> tuple[bytes, bytes] | None:
+        """What follows the status line and the server's own headers: the application's, and the body; None: the request has to
+        be served like every other, and was not counted. ``address``: the client's.
+        """
+        if not self._kept:
+            return None
+        presented, agent = None, b""
+        for name, value in headers:
+            if name == b"authorization":
+                if presented is not None:
+                    return None
+                presented = value
+            elif name == b"user-agent" and not agent:
+                agent = value
+        if presented is None:
+            return None
+        try:
+            self.generation()
+        except Unavailable:
+            return None
+        known = self._kept.get(sha256(presented).digest())
+        if known is None:
+            return None
+        now = self._env.clock()
+        if not known.since <= now < known.until:
+            return None
+        remaining, wait = self._limit.take(known.account_id, now.timestamp())
+        if wait:
+            return None
+        self._uses.note(known.token_id, address, agent[:AGENT_LONGEST], now)
+        numbered = b"request-id: %b\r\nratelimit-remaining: %d\r\n" % (new_request_id().encode(), remaining)
+        return b"%b%b%b" % (known.before, numbered, known.after), known.body
+
+
+def spelled(headers: Headers) -> bytes:
+    """As they are sent."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
