@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/scripts/*.md"), *ROOT.glob("bench/**/*.md")}
+    {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/scripts/*.md"), *ROOT.glob("bench/*.md")}
 )
 RULE = re.compile(r"\|(?: *:?-+:? *\|)+")
 

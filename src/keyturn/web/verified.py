@@ -9,7 +9,6 @@ numbered like every other. Good answers alone are kept, and under a hash of what
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     Headers = Iterable[tuple[bytes, bytes]]
 
-MOST: Final = 12_000
+MOST: Final = 10_000
 """Answers, of about a kilobyte each."""
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -43,8 +42,8 @@ class _Answer:
     until: datetime
     before: bytes
     """The headers up to those that differ each time, as they are sent."""
-    after: bytes
-    """The other headers."""
+    life: bytes
+    """The headers of the token's life, which come last."""
     body: bytes
 
 
@@ -54,8 +53,10 @@ class Verified:
     def __init__(self, env: Env, limit: Limit, uses: Uses, *, https: bool, most: int = MOST) -> None:
         """``limit`` and ``uses``: where requests are counted and noted; ``https``: people reach the server over TLS."""
         self._env, self._limit, self._uses, self._most = env, limit, uses, most
-        self._every = security(https=https)
-        self._kept: OrderedDict[bytes, _Answer] = OrderedDict()
+        self._every = spelled(security(https=https))
+        # what was asked for of late, and what was before that: the latter makes room
+        self._kept: dict[bytes, _Answer] = {}
+        self._older: dict[bytes, _Answer] = {}
         self._generation = 0
         self._looked = False
 
@@ -66,7 +67,7 @@ class Verified:
         if not self._looked:
             now = self._env.store.generation()
             if now != self._generation:
-                self._kept.clear()
+                self._kept, self._older = {}, {}
                 self._generation = now
             asyncio.get_running_loop().call_soon(self._look_again)
             self._looked = True
@@ -93,31 +94,35 @@ class Verified:
             return
         changes = (principal.expires_at, lifecycle.warning_from(principal.created_at, principal.expires_at))
         until = min((moment for moment in changes if moment is not None and moment > now), default=_FOREVER)
-        self._kept[sha256(presented).digest()] = _Answer(
+        self._put(sha256(presented).digest(), _Answer(
             principal.account_id,
             principal.token_id,
             now,
             until,
             spelled(before),
-            spelled(self._every) + spelled(life),
-            body,
-        )
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+            spelled(life),
+            bytes(memoryview(body)),  # a copy: the encoder's own has room to spare
+        ))  # fmt: skip
+
+    def _put(self, key: bytes, answer: _Answer) -> None:
+        if len(self._kept) >= self._most // 2:
+            self._kept, self._older = {}, self._kept
+        self._kept[key] = answer
 
     def answer(self, headers: Sequence[tuple[bytes, bytes]], address: str) -> tuple[bytes, bytes] | None:
         """What follows the status line and the server's own headers: the application's, and the body; None: the request has to
         be served like every other, and was not counted. ``address``: the client's.
         """
-        if not self._kept:
+        if not self._generation:
             return None
-        presented, agent = None, b""
+        presented: bytes | None = None
+        agent: bytes | None = None
         for name, value in headers:
             if name == b"authorization":
                 if presented is not None:
                     return None
                 presented = value
-            elif name == b"user-agent" and not agent:
+            elif name == b"user-agent" and agent is None:
                 agent = value
         if presented is None:
             return None
@@ -125,18 +130,22 @@ class Verified:
             self.generation()
         except Unavailable:
             return None
-        known = self._kept.get(sha256(presented).digest())
+        key = sha256(presented).digest()
+        known = self._kept.get(key)
         if known is None:
-            return None
+            known = self._older.get(key)
+            if known is None:
+                return None
+            self._put(key, known)
         now = self._env.clock()
         if not known.since <= now < known.until:
             return None
         remaining, wait = self._limit.take(known.account_id, now.timestamp())
         if wait:
             return None
-        self._uses.note(known.token_id, address, agent[:AGENT_LONGEST], now)
+        self._uses.note(known.token_id, address, (agent or b"")[:AGENT_LONGEST], now)
         numbered = b"request-id: %b\r\nratelimit-remaining: %d\r\n" % (new_request_id().encode(), remaining)
-        return b"%b%b%b" % (known.before, numbered, known.after), known.body
+        return b"%b%b%b%b" % (known.before, numbered, self._every, known.life), known.body
 
 
 def spelled(headers: Headers) -> bytes:
