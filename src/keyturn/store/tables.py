@@ -83,6 +83,8 @@ accounts = Table(
 )  # fmt: skip
 
 _LIVING = "ended_at IS NULL AND expires_at IS NOT NULL"
+_ENDED = "ended_at IS NOT NULL"
+_OF_A_CLIENT = "client_id IS NOT NULL"
 _IDLE = "ended_at IS NULL AND idle_limit IS NOT NULL"
 
 clients = Table(
@@ -91,7 +93,7 @@ clients = Table(
     Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("redirect_uri", Text, nullable=False),
-    Column("secret_digest", LargeBinary(32), nullable=False),
+    Column("secret_digest", LargeBinary(32), nullable=False, index=True),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("ended_at", Moment),
@@ -113,13 +115,13 @@ codes = Table(
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
     Column("used_at", Moment),
-    Column("grant_id", _UUID, ForeignKey("grants.id")),
+    Column("grant_id", _UUID, ForeignKey("grants.id"), index=True),
 )  # fmt: skip
 
 resets = Table(
     "password_resets", metadata,
     Column("digest", LargeBinary(32), primary_key=True),
-    Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False),
+    Column("account_id", _UUID, ForeignKey("accounts.id"), nullable=False, index=True),
     Column("account_version", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False, index=True),
@@ -146,6 +148,9 @@ grants = Table(
     Index("ix_grants_account_id_id", "account_id", "id"),
     # what will expire by itself, for the notices
     Index("ix_grants_expires_at", "expires_at", sqlite_where=sa.text(_LIVING), postgresql_where=sa.text(_LIVING)),
+    # what is dead, until it is forgotten
+    Index("ix_grants_ended_at", "ended_at", sqlite_where=sa.text(_ENDED), postgresql_where=sa.text(_ENDED)),
+    Index("ix_grants_client_id", "client_id", sqlite_where=sa.text(_OF_A_CLIENT), postgresql_where=sa.text(_OF_A_CLIENT)),
     sqlite_with_rowid=False,
 )  # fmt: skip
 
@@ -243,12 +248,16 @@ apps = Table(
     Column("id", _UUID, primary_key=True),
     Column("name", Text, nullable=False),
     Column("name_key", Text, unique=True),
-    Column("owner_id", _UUID, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("owner_id", _UUID, ForeignKey("accounts.id"), nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("released_at", Moment),
     Column("repo_size", BigInteger),
     Column("ended_at", Moment),
+    # of one account: the living, and the names that it gave up last
+    Index("ix_apps_owner_id_ended_at", "owner_id", "ended_at"),
+    # who had a name last; which living app has it stands in name_key
+    Index("ix_apps_name_ended_at", "name", "ended_at"),
 )  # fmt: skip
 
 collaborators = Table(
@@ -312,7 +321,7 @@ devices = Table(
     Column("address", Text, nullable=False),
     Column("agent", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
-    Column("expires_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
     Column("last_used_at", Moment),
 )  # fmt: skip
 
@@ -408,4 +417,5 @@ audit = Table(
     Column("reason", String(40)),
     Column("details", Text, nullable=False),
     Index("ix_audit_account_id_id", "account_id", "id"),
+    Index("ix_audit_actor_id_id", "actor_id", "id"),
 )  # fmt: skip

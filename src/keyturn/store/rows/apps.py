@@ -75,8 +75,8 @@ class AppRows(Rows):
             return None
         app = App(*row)
         later = sa.and_(t.apps.c.owner_id == app.owner_id, t.apps.c.ended_at > app.ended_at)
-        count = self._c.execute(sa.select(sa.func.count()).select_from(t.apps).where(later)).scalar_one()
-        return app if count < most else None
+        ended_later = self._c.execute(sa.select(t.apps.c.id).where(later).limit(most)).all()
+        return app if len(ended_later) < most else None
 
     def apps_pushed(self, since: datetime) -> list[App]:
         """Living ones that were pushed to since then."""

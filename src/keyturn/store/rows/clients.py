@@ -35,7 +35,7 @@ class ClientRows(Rows):
         return row and OAuthClient(*row)
 
     def client_by_secret(self, digest: bytes) -> OAuthClient | None:
-        """The living client with that secret, for a report of a leak: it reads them all."""
+        """The living client with that secret, for a report of a leak."""
         alive = sa.and_(t.clients.c.secret_digest == digest, t.clients.c.ended_at.is_(None))
         row = self._one(sa.select(*_CLIENT).where(alive))
         return row and OAuthClient(*row)
