@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ import pytest
 from tests.support import mailed
 from tests.support.world import EMAIL, NEW_PASSWORD, PASSWORD
 
-from keyturn.actions import accounts, addresses, resets, sign_in
-from keyturn.actions.env import Gone, Invalid, NotFound, Refused, Throttled
+from keyturn.actions import accounts, addresses, outbox, resets, sign_in
+from keyturn.actions.env import Gone, Invalid, NotFound, Post, Refused, Throttled
 from keyturn.core.policy import Kind
+from keyturn.store.interface import NOWHERE
 
 if TYPE_CHECKING:
     from tests.support.world import World
@@ -120,20 +122,42 @@ def test_unknown_and_suspended_addresses_get_the_same_answer_and_no_mail(world: 
 def test_as_much_is_written_for_an_address_that_nobody_has(world: World) -> None:
     world.account()
     grown = []
-    for number, email in enumerate((EMAIL, "nobody@example.com", "grace@example.com")):
+    for number, email in enumerate((EMAIL, "bob@example.com", "eve@example.com")):
         if number == 2:
             world.account(email)
             accounts.suspend(world.env, world.by(), email)  # of which they are told
             world.clock.advance(seconds=1)
         before = rows(world)
         ask(world, email, f"203.0.113.{number}")
-        grown.append(sum(rows(world).values()) - sum(before.values()))
-        with world.store.reading() as tx:
-            newest = tx.outgoing()[0]
-        assert newest.recipient == email
-        assert (newest.next_at is None) == (email != EMAIL)
+        grown.append((sum(rows(world).values()) - sum(before.values()), lengths(world, email)))
         world.clock.advance(seconds=1)
     assert grown[0] == grown[1] == grown[2]
+
+
+def lengths(world: World, email: str) -> list[int]:
+    """Of the row that is to be sent to the address: how long each column is, but for the channel's name."""
+    with closing(sqlite3.connect(world.path)) as connection:
+        link = "recipient = ? AND next_at IS NOT NULL AND subject LIKE 'Choose%'"
+        (row,) = connection.execute(f"SELECT * FROM outbox WHERE {link}", (email,)).fetchall()
+        return [len(str(value)) for value in row if value not in ("mail", NOWHERE)]
+
+
+class Nobody:
+    """A mail server that must not be asked."""
+
+    def send(self, item: Outgoing, now: object) -> None:
+        raise AssertionError((item.recipient, now))
+
+
+def test_what_was_written_for_nobody_is_shown_to_nobody_and_soon_swept(world: World) -> None:
+    ask(world, "nobody@example.com")
+    assert rows(world)["outbox"] == 1
+    assert outbox.listed(world.env) == []
+    with world.store.reading() as tx:
+        counts = tx.counts(world.clock())
+    assert (counts["outbox_waiting"], counts["outbox_failing"]) == (0, 0)
+    assert outbox.send_due(replace(world.env, post=Post(mail=Nobody()))) == 0
+    assert rows(world)["outbox"] == 0
 
 
 def rows(world: World) -> dict[str, int]:

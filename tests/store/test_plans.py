@@ -166,6 +166,7 @@ CALLS = [
     call("due_outgoing", START),
     call("change_outgoing", "o", attempts=1),
     call("outgoing"),
+    call("remove_outgoing", "o"),
     call("forget_outgoing", START),
     call("keys", "ann", START),
     call("key_of", "SHA256:x"),

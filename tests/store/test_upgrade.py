@@ -118,3 +118,21 @@ def test_links_that_were_asked_for_are_told_from_an_operator_s_invitations_by_th
     assert asked is not None
     assert operator_s is not None
     assert (asked.asked, operator_s.asked) == (True, False)
+
+
+def test_what_was_written_in_place_of_mails_to_nobody_goes_and_what_failed_stays(tmp_path: Path) -> None:
+    engine = sql.engine_for(f"sqlite:///{tmp_path / 'old.db'}")
+    at_revision(engine, "0009")
+    add = sa.text(
+        "INSERT INTO outbox (id, channel, recipient, subject, body, created_at, attempts, error)"
+        " VALUES (:id, 'mail', 'ada@example.com', 'Choose a new password', '', 1000, :attempts, :error)"
+    )
+    with engine.connect() as connection, connection.execution_options(writes=True).begin():
+        connection.execute(add, {"id": "n", "attempts": 0, "error": "nobody has an account with this address"})
+        connection.execute(add, {"id": "f", "attempts": 9, "error": "the mail server is away"})
+    migrate.migrate(engine)
+    store = sql.SqlStore(engine)
+    with store.reading() as tx:
+        assert [item.id for item in tx.outgoing()] == ["f"]
+    store.close()
+    engine.dispose()

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 UNDO: Final = "choose another password at once, end all other sessions, and tell your administrator."
 
 
-def mail(env: Env, tx: Tx, to: str, subject: str, body: str) -> None:
-    """Puts a mail into the outbox, in the transaction of what it tells of."""
+def mail(env: Env, tx: Tx, to: str, subject: str, body: str, *, channel: str = "mail") -> None:
+    """Puts a mail into the outbox, in the transaction of what it tells of. ``channel``: NOWHERE for one that only takes as
+    long as a mail would.
+    """
     now = env.clock()
-    tx.add_outgoing(Outgoing(env.new_id(), "mail", to, subject, body, now, next_at=now))
+    tx.add_outgoing(Outgoing(env.new_id(), channel, to, subject, body, now, next_at=now))
 
 
 def tell(

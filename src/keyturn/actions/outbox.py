@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from keyturn.actions.env import Undelivered
+from keyturn.store.interface import NOWHERE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,12 +90,15 @@ def state(item: Outgoing) -> str:
 
 
 def _claim(env: Env, tx: Tx) -> tuple[Outgoing, Courier] | None:
-    """The next one and who takes it; None when another worker has it, or it cannot leave and was noted so."""
+    """The next one and who takes it; None when another worker has it, or it cannot leave and was noted so, or was never to."""
     now = env.clock()
     due = tx.due_outgoing(now, 1)
     if not due:
         return None
     item = due[0]
+    if item.channel == NOWHERE:
+        tx.remove_outgoing(item.id)
+        return None
     courier = {"mail": env.post.mail, "webhook": env.post.webhook, "command": env.post.command}.get(item.channel)
     if courier is None:
         error = NOT_CONFIGURED.get(item.channel, f"there is no way for {item.channel}")

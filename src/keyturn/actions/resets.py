@@ -2,7 +2,7 @@
 one is asked for, and when the password or the address changes meanwhile.
 
 Whoever asks learns nothing: the answer is the same whether there is such an account or not, and so is the work: where there
-is none, rows of the same size are written that lead nowhere.
+is none, rows of the same size are written that lead nowhere, and of which no operator is told as of a mail that failed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from keyturn.actions import accounts, audit, grants, letters, throttle
 from keyturn.actions.env import Gone, Invalid, NotFound
 from keyturn.core import decide, lifecycle, policy, token
 from keyturn.core.policy import Event, Kind
-from keyturn.store.interface import Invitation, Outgoing, Reset
+from keyturn.store.interface import NOWHERE, Invitation, Reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,6 @@ EMAIL: Final = throttle.Rule(free=5, most=timedelta(hours=1))
 PLACE: Final = throttle.Rule(free=20, most=timedelta(hours=1))
 
 RESETS_KEPT: Final = 30 * policy.DAY
-NOT_SENT: Final = "A link to choose a new password, which was not sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +59,17 @@ def ask(env: Env, by: By, email: object, link: Callable[[str], str], instance: s
             env, tx, by, "password_reset.ask", outcome="ok" if known else "ignored",
             account_id=account.id if account else None,
         )  # fmt: skip
+        subject = f"Choose a new password for {instance}"
+        text = _LINK.format(
+            email=account.email if account else address, instance=instance, link=link(secret),
+            life=lifecycle.in_words(policy.RESET_LINK), address=by.address or "an unknown address", when=decide.in_words(now),
+        )  # fmt: skip
         if account is not None and known:
             _open(env, tx, account, secret)
-            letters.mail(env, tx, account.email, f"Choose a new password for {instance}", _LINK.format(
-                email=account.email, instance=instance, link=link(secret), life=lifecycle.in_words(policy.RESET_LINK),
-                address=by.address or "an unknown address", when=decide.in_words(now),
-            ))  # fmt: skip
+            letters.mail(env, tx, account.email, subject, text)
         elif account is None or account.suspended_at is not None:
             _pretend(env, tx, address, secret)
+            letters.mail(env, tx, address, subject, text, channel=NOWHERE)
         else:
             letters.mail(env, tx, account.email, f"Your {instance} account has no password", _FEDERATED.format(
                 email=account.email, instance=instance, address=by.address or "an unknown address", when=decide.in_words(now),
@@ -108,14 +110,11 @@ def _open(env: Env, tx: Tx, account: Account, secret: str) -> None:
 
 
 def _pretend(env: Env, tx: Tx, email: str, secret: str) -> None:
-    """What ``ask`` writes for an account, where there is none to reset: a link that never worked, a mail that never leaves."""
+    """What ``_open`` writes, where there is no account to reset: a link that never worked."""
     now = env.clock()
     tx.forget_resets(now - timedelta(seconds=RESETS_KEPT))
     tx.use_resets("", now)
     tx.add_invitation(Invitation(env.new_id(), email, None, False, None, now, now, used_at=now), token.digest(secret))
-    tx.add_outgoing(
-        Outgoing(env.new_id(), "mail", email, NOT_SENT, "", now, error="nobody has an account with this address")
-    )
 
 
 def _throttle(env: Env, tx: Tx, email: str, address: str) -> None:

@@ -8,7 +8,7 @@ serialized, commits when its block ends and rolls back when it raises.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -132,10 +132,16 @@ class Slice:
     descending: bool = False
 
 
+NOWHERE: Final = "nowhere"
+"""The channel of what is written in place of a mail that there is nobody to send to, so that this takes as long. Nobody is
+shown it, and it is removed at its turn.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A mail, webhook or event on its way out. ``channel``: mail, webhook or command; ``next_at``: when to try (again),
-    None: never more.
+    """A mail, webhook or event on its way out. ``channel``: mail, webhook, command or NOWHERE; ``next_at``: when to try
+    (again), None: never more.
     """
 
     id: str
@@ -363,6 +369,7 @@ class Tx(Protocol):
     def due_outgoing(self, now: datetime, limit: int = 20) -> list[Outgoing]: ...
     def change_outgoing(self, item_id: str, **changes: object) -> None: ...
     def outgoing(self, limit: int = 100) -> list[Outgoing]: ...
+    def remove_outgoing(self, item_id: str) -> None: ...
     def forget_outgoing(self, before: datetime) -> int: ...
 
     # SSH keys

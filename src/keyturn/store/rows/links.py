@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from keyturn.core.address import key as email_key
 from keyturn.store import tables as t
-from keyturn.store.interface import EmailLink, Invitation
+from keyturn.store.interface import NOWHERE, EmailLink, Invitation
 from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class LinkRows(Rows):
     def counts(self, now: datetime) -> dict[str, int]:
         """How much there is, by name."""
         grants, outbox = t.grants.c, t.outbox.c
+        unsent = sa.and_(outbox.sent_at.is_(None), outbox.channel != NOWHERE)
         over = sa.or_(grants.ended_at.is_not(None), sa.and_(grants.expires_at.is_not(None), grants.expires_at <= now))
         asked = {
             "accounts": (t.accounts, t.accounts.c.closed_at.is_(None)),
@@ -95,8 +96,8 @@ class LinkRows(Rows):
             ),
             "credentials_alive": (t.grants, sa.not_(over)),
             "credentials_dead": (t.grants, over),
-            "outbox_waiting": (t.outbox, sa.and_(outbox.sent_at.is_(None), outbox.next_at.is_not(None))),
-            "outbox_failing": (t.outbox, sa.and_(outbox.sent_at.is_(None), outbox.attempts > 0)),
+            "outbox_waiting": (t.outbox, sa.and_(unsent, outbox.next_at.is_not(None))),
+            "outbox_failing": (t.outbox, sa.and_(unsent, outbox.attempts > 0)),
             "audit_events": (t.audit, sa.true()),
         }
         return {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from keyturn.store import tables as t
-from keyturn.store.interface import Outgoing
+from keyturn.store.interface import NOWHERE, Outgoing
 from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
@@ -55,10 +55,12 @@ class NoticeRows(Rows):
         self._change(t.outbox, t.outbox.c.id == item_id, changes)
 
     def outgoing(self, limit: int = 100) -> list[Outgoing]:
-        """The latest, newest first, sent or not."""
-        return [
-            Outgoing(*row) for row in self._c.execute(sa.select(*_OUTGOING).order_by(t.outbox.c.id.desc()).limit(limit))
-        ]
+        """The latest, newest first, sent or not; nothing of what goes nowhere."""
+        select = sa.select(*_OUTGOING).where(t.outbox.c.channel != NOWHERE).order_by(t.outbox.c.id.desc())
+        return [Outgoing(*row) for row in self._c.execute(select.limit(limit))]
+
+    def remove_outgoing(self, item_id: str) -> None:
+        self._c.execute(sa.delete(t.outbox).where(t.outbox.c.id == item_id))
 
     def forget_outgoing(self, before: datetime) -> int:
         """Removes what was sent or given up and is older than ``before``; how many."""
