@@ -69,7 +69,7 @@ def _acts(env: Env, engine: sa.Engine, size: int) -> dict[str, Cost]:
             _add(env, account, tx, number)
     grant = made.grant
     principal = Principal(
-        account.id, account.email, False, grant.id, made.token.id, grant.kind, grant.scopes, "", None, grant.created_at
+        account.id, account.email, grant.id, made.token.id, grant.kind, grant.scopes, "", None, grant.created_at
     )
     by = By(principal)
 

@@ -152,7 +152,7 @@ def _keyturn(work: Path, key: asyncssh.SSHKey) -> Iterator[tuple[Running, int]]:
             made = grants.mint(env, tx, By(), account, Kind.LOGIN, scopes=("global",), description="bench", asked=None)
         grant = made.grant
         who = Principal(
-            account.id, account.email, account.admin, grant.id, made.token.id, grant.kind, grant.scopes, grant.description,
+            account.id, account.email, grant.id, made.token.id, grant.kind, grant.scopes, grant.description,
             grant.expires_at, grant.created_at,
         )  # fmt: skip
         keys.add(env, By(who), who, key.export_public_key().decode())

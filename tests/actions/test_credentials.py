@@ -43,7 +43,7 @@ def test_a_new_authorization_lives_and_is_listed_beside_the_login(world: World) 
 )
 def test_no_token_mints_a_wider_one(held: list[str], asked: list[str]) -> None:
     """Over one world, since what is refused leaves nothing behind."""
-    acting = Principal("a", EMAIL, False, "g", "t", "authorization", tuple(held), "", None, START)
+    acting = Principal("a", EMAIL, "g", "t", "authorization", tuple(held), "", None, START)
     wider = not scope.includes(acting.scopes, tuple(asked))
 
     class Stop(Exception):

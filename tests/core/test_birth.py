@@ -68,7 +68,7 @@ WINDOWS = {Kind.LOGIN: DAY, Kind.AUTHORIZATION: 2 * DAY}
 
 def found(kind: Kind, expires_at: datetime | None) -> Found:
     return Found(
-        "token", None, None, "grant", kind.value, "global", "it", expires_at, None, None, "account", "ada@example.com", False,
+        "token", None, None, "grant", kind.value, "global", "it", expires_at, None, None, "account", "ada@example.com",
         None, NOW, None, None, "access",
     )  # fmt: skip
 

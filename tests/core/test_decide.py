@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 BEFORE = NOW - timedelta(hours=1)
 ALIVE = Found(
     "token", None, None, "grant", "login", "read write", "my laptop", NOW + timedelta(seconds=1), None, None, "account",
-    "ada@example.com", True, None, BEFORE, None, None, "access",
+    "ada@example.com", None, BEFORE, None, None, "access",
 )  # fmt: skip
 
 
@@ -28,7 +28,6 @@ def test_a_living_token_speaks_for_its_account() -> None:
     assert decide.authenticate(ALIVE, NOW) == Principal(
         "account",
         "ada@example.com",
-        True,
         "grant",
         "token",
         "login",

@@ -43,7 +43,7 @@ LATER = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def holder(*held: str) -> Principal:
-    return Principal("a", "a@example.com", False, "g", "t", "authorization", held, "", LATER, LATER)
+    return Principal("a", "a@example.com", "g", "t", "authorization", held, "", LATER, LATER)
 
 
 def test_every_permission_takes_exactly_the_scopes_of_the_table() -> None:

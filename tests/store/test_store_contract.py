@@ -130,15 +130,13 @@ def test_a_time_is_kept_to_the_microsecond(naive: datetime) -> None:
 
 
 def test_a_token_is_found_by_its_digest_with_its_grant_and_account(world: World) -> None:
-    account = world.account(admin=True)
+    account = world.account()
     made = world.mint(account, Kind.AUTHORIZATION, scopes=("read", "write"), asked=60, description="ci")
     assert made.secret is not None
     found = world.store.find_token(token.digest(made.secret))
     assert found is not None
     assert (found.grant_id, found.token_id, found.account_id) == (made.grant.id, made.token.id, account.id)
-    assert (found.kind, found.scopes, found.description, found.email, found.admin) == (
-        "authorization", "read write", "ci", EMAIL, True,
-    )  # fmt: skip
+    assert (found.kind, found.scopes, found.description, found.email) == ("authorization", "read write", "ci", EMAIL)
     assert found.expires_at == made.grant.expires_at
     assert (found.ended_at, found.token_ended_at, found.suspended_at) == (None, None, None)
     assert world.store.find_token(token.digest(made.secret[:-1] + "!")) is None

@@ -10,6 +10,7 @@ from alembic import command
 
 from keyturn.core import policy
 from keyturn.store import migrate, sql
+from keyturn.store.tables import moment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,3 +137,31 @@ def test_what_was_written_in_place_of_mails_to_nobody_goes_and_what_failed_stays
         assert [item.id for item in tx.outgoing()] == ["f"]
     store.close()
     engine.dispose()
+
+
+def test_who_was_made_an_administrator_is_one_since_then(tmp_path: Path) -> None:
+    engine = sql.engine_for(f"sqlite:///{tmp_path / 'old.db'}")
+    at_revision(engine, "0010")
+    event = sa.text(
+        "INSERT INTO audit (at, action, outcome, account_id, address, agent, request_id, details)"
+        " VALUES (:at, :action, 'ok', :account, '', '', '', '{}')"
+    )
+    with engine.connect() as connection, connection.execution_options(writes=True).begin():
+        for identity in ("first", "made", "was"):
+            connection.execute(ACCOUNT, {"id": identity, "email": identity, "key": identity, "at": 1})
+        connection.exec_driver_sql("UPDATE accounts SET admin = 1 WHERE id IN ('first', 'made')")
+        for at, action, identity in (
+            (5, "on", "made"),
+            (6, "off", "made"),
+            (7, "on", "made"),
+            (8, "on", "was"),
+            (9, "off", "was"),
+        ):
+            connection.execute(event, {"at": at, "action": f"account.admin_{action}", "account": identity})
+    migrate.migrate(engine)
+    store = sql.SqlStore(engine)
+    with store.reading() as tx:
+        since = {account.id: account.admin_since for account in tx.accounts()}
+    store.close()
+    engine.dispose()
+    assert since == {"first": None, "made": moment(7), "was": None}

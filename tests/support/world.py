@@ -93,11 +93,24 @@ class World:
 
     def mint(
         self, account: Account, kind: Kind = Kind.LOGIN, *, scopes: tuple[str, ...] = ("global",), asked: int | None = None,
-        description: str = "a laptop",
+        description: str = "a laptop", proven: bool = False,
     ) -> Credential:  # fmt: skip
-        """A new credential of any kind; the clock moves a second, so that ids sort in the order of making."""
+        """A new credential of any kind; the clock moves a second, so that ids sort in the order of making. ``proven``: whoever
+        gets it has just proven who they are.
+        """
+        proven_at = self.clock() if proven else None
         with self.store.writing() as tx:
-            made = grants.mint(self.env, tx, By(), account, kind, scopes=scopes, description=description, asked=asked)
+            made = grants.mint(
+                self.env,
+                tx,
+                By(),
+                account,
+                kind,
+                scopes=scopes,
+                description=description,
+                asked=asked,
+                proven_at=proven_at,
+            )
         self.clock.advance(seconds=1)
         return made
 
@@ -108,9 +121,10 @@ class World:
         *,
         scopes: tuple[str, ...] = ("global",),
         asked: int | None = None,
+        proven: bool = False,
     ) -> str:
         """The secret of a new credential."""
-        made = self.mint(account, kind, scopes=scopes, asked=asked).secret
+        made = self.mint(account, kind, scopes=scopes, asked=asked, proven=proven).secret
         assert made is not None
         return made
 
@@ -121,7 +135,7 @@ class World:
             account = tx.account(grant.account_id)
         assert account is not None
         return Principal(
-            account.id, account.email, account.admin, grant.id, credential.token.id, grant.kind, grant.scopes, grant.description,
+            account.id, account.email, grant.id, credential.token.id, grant.kind, grant.scopes, grant.description,
             grant.expires_at, grant.created_at,
         )  # fmt: skip
 

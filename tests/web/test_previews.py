@@ -103,7 +103,7 @@ def test_only_administrators_preview_the_suspension_of_an_account(site: Site, cl
     path = f"/account/preview?event=suspend&account={EMAIL}"
     refusal = client.get(path, token=login.secret)
     assert (refusal.status, refusal.json["reason"]) == (403, "administrators_only")
-    foretold = client.get(path, token=site.secret(boss))
+    foretold = client.get(path, token=site.secret(boss, proven=True))
     assert ids(foretold, "ends") == [login.grant.id]
 
 

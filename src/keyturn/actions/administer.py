@@ -181,7 +181,8 @@ def unsuspend(env: Env, by: By, account_id: str) -> Account:
 def set_admin(env: Env, by: By, account_id: str, *, admin: bool) -> Account:
     """Makes the account an administrator's, or takes that back.
 
-    Whoever becomes one signs in anew: a session of before may be in other hands, to which it was worth less. Where the
+    Whoever becomes one signs in anew: a session of before may be in other hands, to which it was worth less. Tokens of before
+    live on and gain nothing (prove.administrator). Where the
     policy asks administrators for a second factor that it has not, that session sets one up first. Raises Refused,
     NotFound, Invalid for oneself and for a suspended account.
     """
@@ -193,7 +194,8 @@ def set_admin(env: Env, by: By, account_id: str, *, admin: bool) -> Account:
             return account
         if admin and account.suspended_at is not None:
             raise Invalid("account", "This account is suspended. Let it sign in again first.")
-        tx.change_account(account.id, admin=admin, updated_at=env.clock())
+        now = env.clock()
+        tx.change_account(account.id, admin=admin, admin_since=now if admin else None, updated_at=now)
         if admin:
             audit.record(env, tx, by, "account.admin_on", account_id=account.id)
             grants.end_browser_sessions(env, tx, by, account.id)
@@ -202,7 +204,7 @@ def set_admin(env: Env, by: By, account_id: str, *, admin: bool) -> Account:
         what = "made you an administrator of this server" if admin else "took back your rights as an administrator"
         letters.tell(
             env, tx, by, account, "You are an administrator now" if admin else "You are no administrator any more",
-            f"The administrator {actor.email} {what}." + (" Your browser sessions ended: sign in anew." if admin else ""),
+            f"The administrator {actor.email} {what}." + (_ANEW if admin else ""),
         )  # fmt: skip
         return _again(tx, account)
 
@@ -265,6 +267,11 @@ def revoke(env: Env, by: By, account_id: str, grant_id: str) -> Ending:
             )  # fmt: skip
         return ending
 
+
+_ANEW: Final = (
+    " Your browser sessions ended: sign in anew. A command line that is logged in already has none of an administrator's "
+    "rights before it logs in again: keyturn login"
+)
 
 _RESET: Final = """\
 Hello,

@@ -325,6 +325,6 @@ def _written(by: By, principal: Principal, app_id: str, changes: Sequence[Change
 
 
 def _read(env: Env, written: dict[str, Any]) -> tuple[By, Principal, str, list[Change]]:
-    who = Principal(**written["who"], admin=False, scopes=(), expires_at=None, created_at=env.clock())
+    who = Principal(**written["who"], scopes=(), expires_at=None, created_at=env.clock())
     by = By(who, written["address"], written["agent"], written["request_id"])
     return by, who, written["app"], [Change(*change) for change in written["changes"]]

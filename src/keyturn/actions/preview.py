@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from keyturn.actions import grants
-from keyturn.actions.env import Invalid, NotFound, Refused
-from keyturn.core import reasons
-from keyturn.core.credential import Deny
+from keyturn.actions import grants, prove
+from keyturn.actions.env import Invalid, NotFound
 from keyturn.core.policy import ONE, Event
 
 if TYPE_CHECKING:
@@ -56,10 +54,8 @@ def preview(env: Env, by: By, event: Event, *, target: str | None = None) -> Pre
 def preview_suspension(env: Env, by: By, email: str) -> Preview:
     """What suspending the account of ``email`` would end, for administrators. Raises Refused, NotFound."""
     assert by.principal is not None
-    if not by.principal.admin:
-        reason = reasons.FORBIDDEN["administrators_only"]
-        raise Refused(Deny(reason.id, reason.sentence, reason.next), forbidden=True)
     with env.store.reading() as tx:
+        prove.administrator(tx, by.principal)
         account = tx.account_by_email(email)
         if account is None:
             raise NotFound("account")

@@ -41,6 +41,22 @@ def outdated(account: Account, grant: Grant) -> bool:
     return account.mfa_since is not None and grant.proven_at is not None and grant.proven_at < account.mfa_since
 
 
+def administrator(tx: Tx, principal: Principal) -> None:
+    """Raises Refused unless what acts has an administrator's rights: a browser session, or a command line's login that the
+    person proved who they are for since they became one. A token that a robot or a program has, or that was there before,
+    has them not, nor what was made with it (docs/decisions/0021).
+    """
+    account, grant = tx.account(principal.account_id), tx.grant(principal.grant_id)
+    if account is None or grant is None or not account.admin:
+        raise Refused(decide.forbidden("administrators_only"), forbidden=True)
+    if grant.kind is Kind.WEB:  # those of before ended when it became one
+        return
+    proven, since = grant.proven_at, account.admin_since
+    outlived = proven is None or outdated(account, grant) or (since is not None and proven < since)
+    if grant.kind is not Kind.LOGIN or outlived:
+        raise Refused(decide.forbidden("administrators_login"), forbidden=True)
+
+
 def ways(env: Env, principal: Principal) -> Ways | None:
     """How to prove it; None: by the password."""
     with env.store.reading() as tx:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from keyturn.actions import grants
+from keyturn.actions import grants, prove
 from keyturn.actions.env import NotFound
 from keyturn.core import decide, token
 from keyturn.core.credential import Deny, Principal
@@ -58,11 +58,18 @@ def _presented(tx: Tx, grant: Grant, token_id: str) -> Credential:
 
 
 def of_id(env: Env, principal: Principal, grant_id: str) -> Told:
-    """Of one credential by its id, to its owner and to administrators. Raises NotFound, for another's as for none."""
+    """Of one credential by its id, to its owner and to administrators. Raises NotFound, for another's as for none; Refused
+    for an administrator's token without their rights.
+    """
     with env.store.reading() as tx:
         grant = tx.grant(grant_id)
-        if grant is None or (grant.account_id != principal.account_id and not principal.admin):
-            raise NotFound("credential")
+        if grant is None or grant.account_id != principal.account_id:
+            asker = tx.account(principal.account_id)
+            if asker is None or not asker.admin:
+                raise NotFound("credential")
+            prove.administrator(tx, principal)
+            if grant is None:
+                raise NotFound("credential")
         credential, owner = grants.with_tokens(tx, [grant])[0], tx.account(grant.account_id)
     assert owner is not None
     death = grant.death(env.clock())
@@ -81,6 +88,6 @@ def _deny(credential: Credential, reason: str, when: datetime) -> Deny:
 def _as_principal(credential: Credential, owner: Account) -> Principal:
     grant = credential.grant
     return Principal(
-        owner.id, owner.email, owner.admin, grant.id, credential.token.id, grant.kind, grant.scopes, grant.description,
+        owner.id, owner.email, grant.id, credential.token.id, grant.kind, grant.scopes, grant.description,
         grant.expires_at, grant.created_at,
     )  # fmt: skip

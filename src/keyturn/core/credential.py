@@ -41,6 +41,8 @@ class Account:
     """Since when signing in takes a second factor; None: it does not."""
     closed_at: datetime | None = None
     """Closed by its owner: nobody can sign in any more."""
+    admin_since: datetime | None = None
+    """When it was made an administrator's; None: it is none, or was one from its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +225,6 @@ class Found(NamedTuple):
     ended_reason: str | None
     account_id: str
     email: str
-    admin: bool
     suspended_at: datetime | None
     created_at: datetime
     token_expires_at: datetime | None
@@ -233,11 +234,12 @@ class Found(NamedTuple):
 
 
 class Principal(NamedTuple):
-    """Who acts, by which credential: the answer to a genuine and living token."""
+    """Who acts, by which credential: the answer to a genuine and living token. It says nothing of administrators: their
+    rights are no token's (docs/decisions/0021).
+    """
 
     account_id: str
     email: str
-    admin: bool
     grant_id: str
     token_id: str
     kind: str

@@ -49,7 +49,6 @@ def authenticate(found: Found | None, now: datetime, rules: Policy = policy.DEFA
     return Principal(
         found.account_id,
         found.email,
-        found.admin,
         found.grant_id,
         found.token_id,
         found.kind,

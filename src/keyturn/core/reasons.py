@@ -83,6 +83,9 @@ FORBIDDEN: Final = _table(
            "This account must have two-factor authentication, and has not set it up.", "sign in in the browser and set it up"),
     Reason("not_permitted", "This account may not do this with the app.", "ask the app's owner for the permission to deploy"),
     Reason("administrators_only", "Only administrators may do this.", "ask your administrator"),
+    Reason("administrators_login",
+           "Only an administrator's login may do this, made since they became one and since they turned on two-factor sign-in.",
+           "keyturn login"),
     Reason("wider_than_self", "A token cannot make a wider one than itself: it has {held}.",
            "keyturn login"),
 )  # fmt: skip

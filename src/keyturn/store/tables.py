@@ -79,6 +79,7 @@ accounts = Table(
     Column("verified_at", Moment),
     Column("mfa_since", Moment),
     Column("closed_at", Moment),
+    Column("admin_since", Moment),
     sqlite_with_rowid=False,
 )  # fmt: skip
 

@@ -23,7 +23,7 @@ _TOKEN = columns(t.tokens, Token)
 # The hot path: one look-up by digest. Its columns are those of Found, in their order.
 FIND_BY_DIGEST = """
 SELECT t.id, t.ended_at, t.ended_reason, g.id, g.kind, g.scopes, g.description, g.expires_at, g.ended_at, g.ended_reason,
-       a.id, a.email, a.admin, a.suspended_at, g.created_at, t.expires_at, t.idle_limit, t.role
+       a.id, a.email, a.suspended_at, g.created_at, t.expires_at, t.idle_limit, t.role
 FROM tokens t JOIN grants g ON g.id = t.grant_id JOIN accounts a ON a.id = g.account_id WHERE t.digest = """
 
 
@@ -31,12 +31,12 @@ def found_token(row: Sequence[Any] | None) -> Found | None:
     """The token of FIND_BY_DIGEST's row, as the driver gives it."""
     if row is None:
         return None
-    (token, token_ended, token_reason, grant, kind, scopes, description, expires, ended, reason, account, email, admin,
+    (token, token_ended, token_reason, grant, kind, scopes, description, expires, ended, reason, account, email,
      suspended, created, token_expires, idle_limit, role) = row  # fmt: skip
     moment = t.moment
     return Found(
         token, token_ended and moment(token_ended), token_reason, grant, kind, scopes, description, expires and moment(expires),
-        ended and moment(ended), reason, account, email, bool(admin), suspended and moment(suspended),
+        ended and moment(ended), reason, account, email, suspended and moment(suspended),
         moment(created), token_expires and moment(token_expires), idle_limit, role,  # type: ignore[arg-type]
     )  # fmt: skip
 

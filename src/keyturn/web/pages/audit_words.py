@@ -125,6 +125,7 @@ _REQUEST_REFUSED: Final = {
     "not_for_clients": "an application may not do it", "two_factor": "it takes a one-time code",
     "browser_only": "it takes a passkey, in the browser", "two_factor_to_set_up": "a second factor is to be set up first",
     "not_permitted": "the account may not do it with that app", "administrators_only": "only administrators may do it",
+    "administrators_login": "only a login of an administrator may do it",
     "wider_than_self": "it asked for a wider token than itself",
 }  # fmt: skip
 """Why a request was refused whose token had not ended."""

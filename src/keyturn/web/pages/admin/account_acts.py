@@ -92,7 +92,8 @@ def show_admin(visit: Visit) -> Response:
     sentences = [
         (
             "An administrator sees every account and its credentials, suspends accounts, resets second factors and passwords, "
-            "and makes other administrators. Its browser sessions end, so that its owner signs in anew, and is told by mail."
+            "and makes other administrators. Its browser sessions end, so that its owner signs in anew, and is told by mail. "
+            "Its tokens of before live on, without an administrator's rights."
         )
     ]
     if account.mfa_since is None:
