@@ -103,9 +103,9 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 class Window:
     """A browser window with cookies of its own, which takes note of whatever the browser complains about."""
 
-    def __init__(self, chromium: Browser, *, javascript: bool = True) -> None:
+    def __init__(self, chromium: Browser, *, javascript: bool = True, zone: str = "UTC") -> None:
         self.complaints: list[str] = []
-        self.context = chromium.new_context(java_script_enabled=javascript)
+        self.context = chromium.new_context(java_script_enabled=javascript, timezone_id=zone)
         self.context.set_default_timeout(PATIENCE * 1000)
         self.page: Page = self.context.new_page()
         self.page.on("console", self._hear)

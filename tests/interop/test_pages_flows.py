@@ -7,11 +7,14 @@ import re
 import subprocess
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
 from tests.conftest import Account, Server, environment, run
+from tests.interop.conftest import Window
 from tests.interop.filled import Filled
 from tests.support.receivers import MailReceiver
 
@@ -21,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Page
-    from tests.interop.conftest import Window
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.interop
 
@@ -271,3 +273,36 @@ def test_the_activity_is_downloaded_as_lines_of_json(server: Server, account: Ac
     assert coming.value.suggested_filename.endswith(".jsonl")
     lines = coming.value.path().read_text().splitlines()
     assert {"sign_in", "login.create"} <= {json.loads(line)["action"] for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("zone", "scripts"),
+    [("Pacific/Auckland", True), ("America/Los_Angeles", True), ("Asia/Kathmandu", True), ("Pacific/Auckland", False)],
+)
+def test_a_day_that_is_chosen_ends_where_the_reader_is(
+    zone: str, scripts: bool, server: Server, account: Account, chromium: Browser
+) -> None:
+    window = Window(chromium, javascript=scripts, zone=zone)
+    page, today = window.page, datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    sign_in(window, server, account)
+    start(page)
+    for ahead in (40, 220):  # of summer and of winter time
+        day, after = today + timedelta(days=ahead), today + timedelta(days=ahead + 1)
+        page.goto(f"{server.url}/settings/authorizations/new")
+        page.get_by_label("What is it for?").fill(f"until {day:%Y-%m-%d}")
+        page.locator("[name=scope][value=read]").check()
+        page.locator("[name=expiry][value=own]").check()
+        page.get_by_label("Through this day").fill(f"{day:%Y-%m-%d}")
+        hint = page.locator("#on-hint").inner_text()
+        page.get_by_role("button", name="Create authorization").click()
+        page.get_by_text("This is the only time").wait_for()
+        made = server.call("GET", "/oauth/authorizations", server.token(account)).json()
+        (found,) = [each for each in made if each["description"] == f"until {day:%Y-%m-%d}"]
+        span = timedelta(seconds=found["access_token"]["expires_in"])
+        end = datetime.fromisoformat(found["created_at"]) + span
+        wanted = after.replace(tzinfo=ZoneInfo(zone) if scripts else UTC)
+        assert abs(end - wanted) < timedelta(seconds=30), (end, wanted)
+        said = f"{after.day} {after:%B %Y}, 00:00 " if scripts else "in UTC"
+        assert said in hint
+    window.context.close()
+    assert window.complaints == []

@@ -167,6 +167,16 @@ def test_every_choice_of_scope_is_taken(site: Site, scope: str) -> None:
         ({"expiry": "own", "days": "45"}, 45 * DAY),
         ({"expiry": "own", "on": "2026-03-02"}, 15 * HOUR),
         ({"expiry": "own", "on": "2026-03-12"}, 10 * DAY + 15 * HOUR),
+        # where the reader is: in Auckland, in Los Angeles (of summer time by then), in Kathmandu, where days begin and end
+        ({"expiry": "own", "on": "2026-03-12", "on_end": "2026-03-12T11:00:00Z"}, 10 * DAY + 2 * HOUR),
+        ({"expiry": "own", "on": "2026-03-12", "on_end": "2026-03-13T07:00:00Z"}, 10 * DAY + 22 * HOUR),
+        ({"expiry": "own", "on": "2026-03-12", "on_end": "2026-03-12T18:15:00Z"}, 10 * DAY + 9 * HOUR + 900),
+        ({"expiry": "own", "on": "2026-03-12", "on_end": "2026-03-12T10:00:00Z"}, 10 * DAY + HOUR),
+        ({"expiry": "own", "on": "2026-03-12", "on_end": "2026-03-13T12:00:00Z"}, 11 * DAY + 3 * HOUR),
+        # the day before, still under way in Honolulu
+        ({"expiry": "own", "on": "2026-03-01", "on_end": "2026-03-02T10:00:00Z"}, HOUR),
+        ({"expiry": "own", "days": "45", "on_end": "2026-03-12T11:00:00Z"}, 45 * DAY),
+        ({"expiry": str(8 * HOUR), "on_end": "2026-03-12T11:00:00Z"}, 8 * HOUR),
     ],
 )
 def test_every_choice_of_life_is_what_it_says(site: Site, chosen: dict[str, str], seconds: int | None) -> None:
@@ -199,6 +209,27 @@ def test_every_choice_of_life_is_what_it_says(site: Site, chosen: dict[str, str]
         ({"expiry": "own", "on": "9999-12-31"}, "2027-03-31"),
         ({"expiry": "own", "on": "2026-03-01"}, "That day is over"),
         ({"expiry": str(DAY), "days": "3"}, "chose something else"),
+        *(
+            ({"expiry": "own", "on": "2026-03-12", "on_end": end}, "Choose the day again.")
+            for end in (
+                "2026-03-12T09:59:00Z",
+                "2026-03-12T09:45:00Z",
+                "2026-03-13T12:15:00Z",
+                "2026-04-12T11:00:00Z",
+                "2026-03-12T11:07:00Z",
+                "2026-03-12T11:00:30Z",
+                "2026-03-12T11:00:00",
+                "2026-03-12T11:00:00+00:00",
+                "2026-03-12 11:00:00Z",
+                "2026-02-31T11:00:00Z",
+                "2026-03-12T24:00:00Z",
+                "٢٠٢٦-03-12T11:00:00Z",
+                HOSTILE,
+                "0",
+            )
+        ),
+        ({"expiry": "own", "on": "2026-03-02", "on_end": "2026-03-02T09:00:00Z"}, "Choose the day again."),
+        ({"expiry": "own", "on": "2026-03-01", "on_end": "2026-03-01T12:00:00Z"}, "That day is over"),
     ],
 )
 def test_what_is_wrong_is_said_beside_the_form_and_loses_nothing(site: Site, wrong: dict[str, str], said: str) -> None:

@@ -1,7 +1,12 @@
-"""How long a credential is to live, chosen on a form: cards for the usual spans, and a date or number of days of one's own."""
+"""How long a credential is to live, chosen on a form: cards for the usual spans, and a date or number of days of one's own.
+
+A day ends where the reader is: scripts send the moment along (``on_end``), in the zone that pages say moments in. Without
+them it ends in UTC, and the form says so.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
@@ -21,6 +26,10 @@ PREFERRED: Final = 90 * DAY
 NEVER: Final = "never"
 OWN: Final = "own"
 KEEP: Final = "keep"
+
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:00Z", re.ASCII)
+WEST, EAST, STEP = timedelta(hours=-12), timedelta(hours=14), timedelta(minutes=15)
+"""How far from UTC the zones of the world are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +83,9 @@ def like(grant: Grant) -> tuple[str, dict[str, str]]:
 
 def read(form: Mapping[str, str], now: datetime) -> int | None:
     """The seconds that the form asks for; None: never. Raises Invalid, naming the field."""
-    chosen, on, days = (form.get(name, "").strip() for name in ("expiry", "on", "days"))
+    chosen, on, days, end = (form.get(name, "").strip() for name in ("expiry", "on", "days", "on_end"))
     if chosen == OWN:
-        return _own(on, days, now)
+        return _own(on, days, end, now)
     if on or days:
         raise Invalid("expiry", "You gave a day of your own and chose something else: choose one, and clear the other.")
     if chosen == NEVER:
@@ -86,7 +95,7 @@ def read(form: Mapping[str, str], now: datetime) -> int | None:
     return _checked(int(chosen), "expiry")
 
 
-def _own(on: str, days: str, now: datetime) -> int:
+def _own(on: str, days: str, end: str, now: datetime) -> int:
     if bool(on) == bool(days):
         raise Invalid("on", "Give the day on which it ends, or a number of days." + (" Not both." if on else ""))
     if days:
@@ -97,10 +106,23 @@ def _own(on: str, days: str, now: datetime) -> int:
         midnight = datetime.combine(date.fromisoformat(on) + timedelta(days=1), time(), UTC)
     except (ValueError, OverflowError):
         raise Invalid("on", "Give the day as year, month and day: 2027-03-31.") from None
-    seconds = round((midnight - now).total_seconds())
+    seconds = round((_end_of(midnight, end) - now).total_seconds())
     if seconds <= 0:
         raise Invalid("on", "That day is over. Give a later one.")
     return _checked(seconds, "on")
+
+
+def _end_of(midnight: datetime, said: str) -> datetime:
+    """The end of the day that ends at ``midnight`` in UTC, where the reader is: ``said``, if that is its end in a zone."""
+    if not said:
+        return midnight
+    try:
+        end = datetime.fromisoformat(said) if _MOMENT.fullmatch(said) else None
+    except ValueError:
+        end = None
+    if end is None or not WEST <= midnight - end <= EAST or (midnight - end) % STEP:
+        raise Invalid("on", "The day and the moment at which it ends do not go together. Choose the day again.")
+    return end
 
 
 def _checked(seconds: int, name: str) -> int:

@@ -97,6 +97,23 @@ for (const time of all("time[data-when]")) {
     time.textContent = (Math.abs(moment - Date.now() - skew) < SOON ? inMinutes : inDays)(moment);
   }
 }
+
+/* A day that is chosen ends where the reader is, and its end is said; what was sent without this is read as UTC. */
+
+for (const end of all("input[data-end-of]")) {
+  const day = document.getElementById(end.dataset.endOf);
+  const hint = document.getElementById(`${day.id}-hint`);
+  const said = () => {
+    const parts = day.value.match(/^(\d{4})-(\d\d)-(\d\d)$/);
+    const moment = parts && new Date(Number(parts[1]), Number(parts[2]) - 1, Number(parts[3]) + 1);
+    end.value = moment ? moment.toISOString().replace(".000Z", "Z") : "";
+    hint.textContent = moment ? `To its end, ${exactly(moment)}` : "To its end, where you are";
+  };
+  said();
+  day.addEventListener("input", said);
+  addEventListener("pageshow", said); // what the browser put back
+}
+
 setInterval(tell, 60000);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) tell(); });
 
