@@ -177,7 +177,7 @@ def main(argv: Sequence[str]) -> int:
         face = Face(
             env, url, *limits, Refusals(), report_limit, git_limit=git_limit, push_limit=push_limit, git=repositories,
             turns=turns, uses=uses, verified=doors.verified if doors else None,
-            ssh=bool(ssh_sockets), upkeep_every=settings.upkeep_seconds, workers=settings.workers, ssh_url=ssh_url,
+            upkeep_every=settings.upkeep_seconds, workers=settings.workers, ssh_url=ssh_url,
         )  # fmt: skip
         config = uvicorn.Config(
             app.build(face), http=_http(doors), loop="auto", ws="none", lifespan="on", access_log=False, server_header=False,

@@ -388,12 +388,12 @@ def test_how_git_is_served_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) 
     page = health(site)
     assert "Apps 2, each with a repository" in page
     assert "Git served over HTTP Fine" in page
-    assert "Git over SSH not by this server" in page
+    assert "Git over SSH not served" in page
     assert "Pushes judged by no program of yours" in page
-    site.face = dataclasses.replace(site.face, ssh=True)
+    site.face = dataclasses.replace(site.face, ssh_url="ssh://git@git.example.com:2222")
     with_env(site, push_policy=CommandPolicy(["true"]))
     page = health(site)
-    assert "Git over SSH served here" in page
+    assert "Git over SSH at ssh://git@git.example.com:2222" in page
     assert "Pushes judged by a program of yours (--pre-receive)" in page
     monkeypatch.setenv("PATH", "")
     without = Git(site.path.parent / "repositories")

@@ -17,6 +17,7 @@ from tests.support.world import PASSWORD
 from keyturn.actions.sign_in import must_have_second_factor
 from keyturn.core import policy, recovery
 from keyturn.web import app
+from keyturn.web.pages import sessions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -264,7 +265,7 @@ def test_another_account_s_factors_and_browsers_are_not_there(site: Site) -> Non
     page = browser.page(HERE)
     csrf = browser.form(page, "/sign-out")["csrf"]
     assert browser.page(f"{HERE}/factors/{theirs}").status == 404
-    for path in (f"factors/{theirs}", f"factors/{theirs}/remove", f"browsers/{theirs}/forget"):
+    for path in (f"factors/{theirs}", f"factors/{theirs}/remove"):
         assert browser.request("POST", f"{HERE}/{path}", form={"csrf": csrf, "name": "x"}).status == 404
 
 
@@ -333,7 +334,7 @@ def test_strangers_are_asked_to_sign_in_and_looking_changes_nothing(path: str, s
     assert site.actions() == before
 
 
-@pytest.mark.parametrize("path", ["/app", "/passkey", "/recovery", "/off", "/browsers/forget", "/recovery/download"])
+@pytest.mark.parametrize("path", ["/app", "/passkey", "/recovery", "/off", "/recovery/download"])
 def test_forms_without_the_token_are_refused(path: str, site: Site) -> None:
     holder = factors.with_app(site)
     browser = signed_in(site, holder)
@@ -356,10 +357,10 @@ def test_a_session_that_was_stolen_changes_nothing_after_a_quarter_of_an_hour(pa
     assert site.actions() == before
 
 
-def asked_again(site: Site, window: Browser) -> bool:
-    """Whether the browser is asked for a second factor when its session is over."""
+def asked_again(site: Site, device: str) -> bool:
+    """Whether a browser with that cookie is asked for a second factor when its session is over."""
     later = site.browser()
-    later.cookies = {"keyturn_device_8420": window.cookies["keyturn_device_8420"]}
+    later.cookies = {"keyturn_device_8420": device}
     return later.sign_in().header("location") == "/sign-in/second"
 
 
@@ -372,11 +373,17 @@ def test_browsers_are_forgotten_one_by_one_or_all(site: Site) -> None:
         site.clock.advance(seconds=30)
         window.submit(window.page("/sign-in/second"), "/sign-in/second", code=holder.code(), remember="1")
         windows.append(window)
+    held = [window.cookies["keyturn_device_8420"] for window in windows]
     page = windows[0].page(HERE)
-    actions = re.findall(rf'action="({HERE}/browsers/[0-9a-f-]+/forget)"', page.text)
+    assert "3 browsers are asked for the password alone." in page.text
+    listed = windows[0].page(sessions.BROWSERS.partition("#")[0])
+    assert f'href="{sessions.BROWSERS}"' in page.text
+    assert f'id="{sessions.BROWSERS.partition("#")[2]}"' in listed.text
+    actions = re.findall(rf'action="({sessions.HERE}/devices/[0-9a-f-]+/forget)"', listed.text)
     assert len(actions) == 3
-    windows[0].submit(page, actions[1])
-    assert [asked_again(site, window) for window in windows] == [False, True, False]
-    windows[0].submit(page, f"{HERE}/browsers/forget")
-    assert "browsers/" not in windows[0].page(HERE).text
-    assert [asked_again(site, window) for window in windows] == [True, True, True]
+    windows[0].submit(listed, actions[1])
+    assert [asked_again(site, device) for device in held] == [False, True, False]
+    assert "2 browsers are asked for the password alone." in windows[0].page(HERE).text
+    windows[0].submit(listed, f"{sessions.HERE}/devices/forget")
+    assert "None. You can have a browser remembered" in windows[0].page(HERE).text
+    assert [asked_again(site, device) for device in held] == [True, True, True]

@@ -122,7 +122,7 @@ FREE_FORMS = {
     "/join/{secret}", "/confirm-email/{secret}",
     # giving up, and ending what was given
     "/sign-out", "/auth/browser/{secret}/switch", "/oauth/authorize/switch", "/settings/credentials/{id}/revoke",
-    TWO + "/browsers/forget", TWO + "/browsers/{id}/forget", "/settings/sessions/end-others", "/settings/sessions/end-all",
+    "/settings/sessions/end-others", "/settings/sessions/end-all",
     "/settings/sessions/devices/forget", "/settings/sessions/devices/{id}/forget", "/sessions/{id}/end",
     "/settings/keys/{id}/remove", "/settings/profile/email/take-back",
     # a name, a link to an address that is known, a file of what the page has

@@ -78,8 +78,6 @@ def routes(page: Callable[..., Route], act: Callable[..., Route]) -> list[Route]
         page(two_factor.FACTOR, two_factor.show_factor, post=two_factor.rename,
             to="change your second factors", signed_in=True, sensitive=True, enrolling=True),
         act(two_factor.FACTOR + "/remove", two_factor.remove, to="remove the second factor", sensitive=True, enrolling=True),
-        act(two_factor.DEVICES, two_factor.forget_browsers, enrolling=True),
-        act(two_factor.DEVICE, two_factor.forget_browser, enrolling=True),
         page(two_factor.OFF, two_factor.show_off, post=two_factor.turn_off, to="turn two-factor sign-in off",
             signed_in=True, sensitive=True, slow=True, enrolling=True),
         # sessions and devices, SSH keys, OAuth clients, activity

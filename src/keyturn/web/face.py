@@ -56,8 +56,6 @@ class Face:
     """None where there are no repositories."""
     turns: Turns | None = None
     """Fetches and pushes at the same time; shared with git over SSH. None: of this face's own."""
-    ssh: bool = False
-    """Whether git is served over SSH beside it."""
     uses: Uses = field(default_factory=Uses)
     verified: Verified | None = None
     """The answers of GET /verify that are kept, for the protocol that gives them (quick.py); None: none are."""
@@ -74,6 +72,11 @@ class Face:
     def https(self) -> bool:
         """Whether people reach it over TLS."""
         return self.public_url.startswith("https:")
+
+    @property
+    def takes_passkeys(self) -> bool:
+        """Whether passkeys work where people reach it: they belong to a host name, and take TLS."""
+        return self.env.passkeys is not None and self.env.passkeys.possible(self.public_url)
 
     def by(self, scope: Scope, principal: Principal | None = None) -> By:
         """Who asks, for the audit trail."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 HERE = "/settings/sessions"
 ENDED = f"{HERE}?view=ended"
+BROWSERS = f"{HERE}#devices"
+"""Where those are that are remembered."""
 LISTED_MOST = 12
 """Shown one by one of what an event ends; of more their number."""
 

@@ -51,20 +51,16 @@ def form(
     response = visit.render(
         "sign_in.html", status, title="Sign in", action="/sign-in", next=next_path, error=error, email=email, field=field,
         waiting=_waiting(visit, next_path), asking=asking, open=visit.env.policy.sign_up == "open",
-        ended=visit.ended, lost=lost, passkey=f"{PASSKEY}?{urlencode({'next': next_path})}" if _passkeys_possible(visit) else None,
+        ended=visit.ended, lost=lost, passkey=f"{PASSKEY}?{urlencode({'next': next_path})}" if visit.face.takes_passkeys else None,
         # on the page as it is first seen: an error page must look the same for every address
         options=_offered(visit) if error is None else None, passkey_action=PASSKEY,
     )  # fmt: skip
     return oauth_request.allow_redirect(response, asking) if asking else response
 
 
-def _passkeys_possible(visit: Visit) -> bool:
-    return visit.env.passkeys is not None and visit.env.passkeys.possible(visit.face.public_url)
-
-
 def _offered(visit: Visit) -> str | None:
     """What the browser asks a passkey, where it offers those in the e-mail field. Without it the link leads to a page."""
-    if not _passkeys_possible(visit) or _begun_too_often(visit):
+    if not visit.face.takes_passkeys or _begun_too_often(visit):
         return None
     try:
         options = second_step.passkey_options(visit.env, "sign_in", visit.csrf, visit.face.public_url)

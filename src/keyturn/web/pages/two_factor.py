@@ -1,4 +1,4 @@
-"""/settings/two-factor: second factors, recovery codes and remembered browsers, as their owner sees and changes them.
+"""/settings/two-factor: second factors and recovery codes, as their owner sees and changes them.
 
 All but turning it off is there for sessions that must set up a second factor first as well; ``next`` is where such a one
 was heading. A seed, and recovery codes, stand only in the page that answers the form which made them.
@@ -20,7 +20,7 @@ from keyturn.actions.env import Invalid, NotFound, Refused, Throttled
 from keyturn.core import recovery
 from keyturn.core.policy import Event
 from keyturn.web import qr, words
-from keyturn.web.pages import agents, confirm, sign_in
+from keyturn.web.pages import confirm, sessions, sign_in
 from keyturn.web.pages.visit import SET_UP, local_path, message, see_other, set_cookie
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ RECOVERY = f"{SET_UP}/recovery"
 DOWNLOAD = f"{RECOVERY}/download"
 OFF = f"{SET_UP}/off"
 FACTOR = f"{SET_UP}/factors/{{id}}"
-DEVICE = f"{SET_UP}/browsers/{{id}}/forget"
-DEVICES = f"{SET_UP}/browsers/forget"
 FEW = 3
 """With fewer recovery codes left the page asks for new ones."""
 
@@ -50,13 +48,9 @@ def show(visit: Visit) -> Response:
     found = factors.overview(visit.env, visit.me)
     return visit.render(
         "two_factor.html", title="Two-factor sign-in", here=SET_UP, found=found, few=FEW, codes_made=recovery.COUNT,
-        passkeys=_passkeys_possible(visit), after=_after(visit), asked_of=_asked_of(visit, visit.owner),
-        in_words=agents.in_words,
+        passkeys=visit.face.takes_passkeys, after=_after(visit), asked_of=_asked_of(visit, visit.owner),
+        browsers=sessions.BROWSERS,
     )  # fmt: skip
-
-
-def _passkeys_possible(visit: Visit) -> bool:
-    return visit.env.passkeys is not None and visit.env.passkeys.possible(visit.face.public_url)
 
 
 def _asked_of(visit: Visit, account: Account) -> str:
@@ -243,18 +237,6 @@ def remove(visit: Visit) -> Response:
     except Invalid as wrong:
         return visit.done(SET_UP, f"Nothing was removed: {wrong}.", "warn")
     return visit.done(SET_UP, f"“{gone.name}” was removed; it proves nothing any more.")
-
-
-def forget_browser(visit: Visit) -> Response:
-    """POST .../browsers/ID/forget."""
-    factors.forget_device(visit.env, visit.by, visit.me, visit.params["id"])
-    return visit.done(SET_UP, "The browser was forgotten: it is asked for the second factor again.")
-
-
-def forget_browsers(visit: Visit) -> Response:
-    """POST .../browsers/forget."""
-    factors.forget_device(visit.env, visit.by, visit.me, None)
-    return visit.done(SET_UP, "All browsers were forgotten: each is asked for the second factor again.")
 
 
 def show_off(visit: Visit) -> Response:

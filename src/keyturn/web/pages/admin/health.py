@@ -153,7 +153,7 @@ def _git(visit: Visit, counts: dict[str, int]) -> list[Check]:
         Check("Apps", "info", f"{counts['apps']:,}, each with a repository in the data folder",
               "A backup of the store does not hold them: docs/operate/backups.md." if counts["apps"] else ""),
         served,
-        Check("Git over SSH", "info", "served here" if face.ssh else "not by this server"),
+        Check("Git over SSH", "info", f"at {face.ssh_url}" if face.ssh_url else "not served"),
         Check("Pushes", "info", f"judged by {judge}"),
     ]  # fmt: skip
 
