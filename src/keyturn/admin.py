@@ -8,14 +8,12 @@ import argparse
 import getpass
 import json
 import os
-import secrets
 import sqlite3
-import stat
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from keyturn import admin_files as files
 from keyturn import in_force, post_settings, settings
 from keyturn.actions import accounts, factors, invitations, outbox, resets
 from keyturn.actions.env import By, Problem
@@ -24,7 +22,7 @@ from keyturn.cli import policy as show_policy
 from keyturn.core import lifecycle, overrides, policy, published
 from keyturn.core.notice_text import iso
 from keyturn.environment import environment
-from keyturn.store import migrate, sql
+from keyturn.store import migrate
 from keyturn.store.interface import Unavailable
 
 if TYPE_CHECKING:
@@ -33,10 +31,6 @@ if TYPE_CHECKING:
     from keyturn.actions.env import Env
 
 OPERATOR = By(agent="keyturn admin")
-
-
-class Failed(Exception):
-    """The command could not be carried out; the message says why."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -125,24 +119,24 @@ def main(argv: Sequence[str]) -> int:
         if asked.command == "policy":
             return _policy(asked)
         if not url.startswith("sqlite:///"):
-            raise Failed("this version keeps its store in SQLite: sqlite:///FILE")
+            raise files.Failed("this version keeps its store in SQLite: sqlite:///FILE")
         path = Path(url.removeprefix("sqlite:///"))
         if asked.command == "keys:rotate":
-            return _rotate_keys(asked.secret_keys or asked.data / settings.KEYS_FILE)
+            return files.rotate_keys(asked.secret_keys or asked.data / settings.KEYS_FILE)
         if asked.command == "migrate":
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return _migrate(url)
+            return files.bring_up(url)
         if asked.command == "restore":
-            return _restore(path, asked.file)
+            return files.restore(path, asked.file)
         if asked.command == "accounts:create" and not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _migrate(url, quiet=True)
+            files.bring_up(url, quiet=True)
         if not path.exists():
-            raise Failed(f"there is no store at {path}; start one with: keyturn serve --data {asked.data}")
+            raise files.Failed(f"there is no store at {path}; start one with: keyturn serve --data {asked.data}")
         if asked.command == "backup":
-            return _backup(path, asked.file, asked.data)
+            return files.backup(path, asked.file, asked.data)
         if asked.command == "check":
-            return _check(url, path, asked.data, as_json=asked.json)
+            return files.check(url, path, asked.data, as_json=asked.json)
         post = post_settings.read(os.environ).post(_public_url(asked))
         env = environment(url, rules=settings.rules(asked.data, asked.policy), post=post)
         try:
@@ -154,7 +148,7 @@ def main(argv: Sequence[str]) -> int:
     except overrides.BadPolicy as wrong:
         print(settings.refused("keyturn admin", wrong), file=sys.stderr)
         return 2
-    except (Problem, Failed, migrate.Newer, post_settings.BadSetting, sealing.BadKeys) as fault:
+    except (Problem, files.Failed, migrate.Newer, post_settings.BadSetting, sealing.BadKeys) as fault:
         print(f"keyturn admin: {fault}", file=sys.stderr)
     except BrokenPipeError:
         raise  # whoever read the output had enough; that is no trouble with the store
@@ -245,7 +239,7 @@ def _policy(asked: argparse.Namespace) -> int:
 def _outbox(env: Env, identity: str | None, *, as_json: bool) -> int:
     found = [item for item in outbox.listed(env) if identity in (None, item.id)]
     if identity is not None and not found:
-        raise Failed(f"there is no {identity} among the latest; to list them: keyturn admin outbox")
+        raise files.Failed(f"there is no {identity} among the latest; to list them: keyturn admin outbox")
     if as_json:
         rows = [
             {
@@ -272,142 +266,11 @@ def _password(*, stdin: bool) -> str:
     if stdin:
         line = sys.stdin.readline()
         if not line.strip("\r\n"):
-            raise Failed("standard input has no password on its first line")
+            raise files.Failed("standard input has no password on its first line")
         return line.rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise Failed("give the password on standard input with --password-stdin, or run this on a terminal")
+        raise files.Failed("give the password on standard input with --password-stdin, or run this on a terminal")
     first = getpass.getpass("Password: ")
     if getpass.getpass("The same again: ") != first:
-        raise Failed("the two were not the same; nothing was made")
+        raise files.Failed("the two were not the same; nothing was made")
     return first
-
-
-def _migrate(url: str, *, quiet: bool = False) -> int:
-    engine = sql.engine_for(url)
-    try:
-        applied = migrate.migrate(engine)
-    finally:
-        engine.dispose()
-    if not quiet:
-        print(f"Applied {', '.join(applied)}." if applied else "The store is up to date.", file=sys.stderr)
-    return 0
-
-
-def _rotate_keys(file: Path) -> int:
-    sealing.open_or_make(file, secrets.token_bytes)
-    name = sealing.add_key(file, secrets.token_bytes)
-    print(
-        f"{file} has the new key {name}. Running servers take it up when they start; what was sealed with an older key is\n"
-        "sealed anew at its next use, so keep the old keys in the file, and keep a copy of it apart from the backups.",
-        file=sys.stderr,
-    )
-    return 0
-
-
-def _backup(path: Path, to: Path, data: Path) -> int:
-    _copy(path, to)
-    print(
-        f"Wrote {to} ({to.stat().st_size} bytes). It has password hashes and digests of tokens: keep it like the store.",
-        file=sys.stderr,
-    )
-    others = [f"{name} ({what})" for name, what in _BESIDE.items() if (data / name).exists()]
-    if others:
-        listed = ", ".join(others)
-        print(f"Not in it, and to be copied after it (docs/operate/backups.md): {listed}.", file=sys.stderr)
-    return 0
-
-
-_BESIDE = {
-    settings.REPOSITORIES: "the apps' code",
-    settings.KEYS_FILE: "what seals two-factor seeds: keep it apart from the backup",
-    settings.HOST_KEYS: "SSH host keys",
-}
-"""What else of the data folder an operator wants back after a loss."""
-
-
-def _copy(path: Path, to: Path) -> None:
-    if to.exists():
-        raise Failed(f"{to} is there already; backups do not overwrite")
-    partial = to.with_name(to.name + ".partial")
-    partial.unlink(missing_ok=True)  # what a crash left, or a stranger laid there
-    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as target:
-        source.backup(target)
-        # one file, complete in itself, wherever it is carried
-        target.execute("PRAGMA journal_mode=DELETE")
-    partial.chmod(0o600)
-    partial.rename(to)
-
-
-def _free_name(path: Path) -> Path:
-    """Where to keep what a restore replaces: what an earlier one kept is left alone."""
-    number = 1
-    while True:
-        name = path.with_name(f"{path.name}.before-restore" + (f"-{number}" if number > 1 else ""))
-        if not name.exists():
-            return name
-        number += 1
-
-
-def _restore(path: Path, of: Path) -> int:
-    if not of.is_file():
-        raise Failed(f"there is no file {of}")
-    with closing(sqlite3.connect(f"file:{of}?mode=ro", uri=True)) as source:
-        try:
-            damage = source.execute("PRAGMA integrity_check").fetchone()[0]
-            version = source.execute("SELECT version_num FROM alembic_version").fetchone()
-        except sqlite3.DatabaseError:
-            raise Failed(f"{of} is no backup of a Keyturn store; nothing was changed") from None
-        if damage != "ok" or version is None:
-            raise Failed(f"{of} is damaged ({damage}); nothing was changed")
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept = None
-        if path.exists():
-            kept = _free_name(path)
-            _copy(path, kept)
-        with closing(sqlite3.connect(path, timeout=30)) as target:
-            source.backup(target)
-    path.chmod(0o600)
-    _migrate(f"sqlite:///{path}", quiet=True)
-    print(
-        f"The store is what {of} has." + (f" What was there before is beside it, as {kept.name}." if kept else ""),
-        file=sys.stderr,
-    )
-    print("The apps' code is not in it, and is as it was (docs/operate/backups.md).", file=sys.stderr)
-    return 0
-
-
-def _check(url: str, path: Path, data: Path, *, as_json: bool) -> int:
-    findings: list[str] = []
-    with closing(sqlite3.connect(path)) as connection:
-        findings += [f"damaged: {row[0]}" for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-        findings += [
-            f"a row of {row[0]} refers to none of {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")
-        ]
-    engine = sql.engine_for(url)
-    try:
-        have, need = migrate.current(engine), migrate.head()
-    finally:
-        engine.dispose()
-    if have != need:
-        findings.append(f"the schema is {have}, this version needs {need}; run: keyturn admin migrate")
-    else:
-        findings += _without_code(path, data / settings.REPOSITORIES)
-    keys = path.parent / settings.KEYS_FILE
-    for file in (path.parent, *sorted(path.parent.glob(path.name + "*")), *([keys] if keys.exists() else [])):
-        mode = stat.S_IMODE(file.stat().st_mode)
-        if mode & 0o077:
-            findings.append(f"others can use {file} (mode {mode:o}); run: chmod go-rwx {file}")
-    if as_json:
-        print(json.dumps({"ok": not findings, "findings": findings}, indent=2))
-    else:
-        print("\n".join(findings) if findings else "The store is whole.")
-    return 1 if findings else 0
-
-
-def _without_code(path: Path, repositories: Path) -> list[str]:
-    """The apps that have no repository: what a restore of the store alone leaves."""
-    with closing(sqlite3.connect(path)) as connection:
-        living = connection.execute("SELECT id, name FROM apps WHERE ended_at IS NULL ORDER BY name").fetchall()
-    missing = [(name, repositories / f"{identity}.git") for identity, name in living]
-    return [f"the app {name} has no repository at {folder}" for name, folder in missing if not folder.is_dir()]

@@ -18,7 +18,7 @@ from tests.support.world import EMAIL, NEW_PASSWORD, PASSWORD, START, World
 from keyturn.core import token
 from keyturn.core.credential import Account, Grant, SshKey
 from keyturn.core.policy import Kind
-from keyturn.store import sql, tables
+from keyturn.store import moments, sql
 from keyturn.store.interface import AuditEvent, CliLogin, Failures, Taken, Unavailable
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ def test_an_account_keeps_all_that_it_was_given(world: World) -> None:
 @given(st.datetimes(min_value=START.replace(year=1990, tzinfo=None), max_value=START.replace(year=2200, tzinfo=None)))
 def test_a_time_is_kept_to_the_microsecond(naive: datetime) -> None:
     moment = naive.replace(tzinfo=START.tzinfo)
-    kept = tables.Moment().process_bind_param(moment, None)
-    assert tables.moment(kept) == moment
+    kept = moments.Moment().process_bind_param(moment, None)
+    assert moments.moment(kept) == moment
 
 
 def test_a_token_is_found_by_its_digest_with_its_grant_and_account(world: World) -> None:

@@ -10,7 +10,7 @@ from alembic import command
 
 from keyturn.core import policy
 from keyturn.store import migrate, sql
-from keyturn.store.tables import moment
+from keyturn.store.moments import moment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,13 +1,6 @@
-"""The tables.
-
-Times are whole microseconds since 1970 (exact and cheap in every database); ids are UUIDv7, so their order is that of
-making.
-"""
+"""The tables. Ids are UUIDv7, so their order is that of making; times are those of moments.py."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import (
@@ -22,30 +15,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
 )  # fmt: skip
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-
-
-def moment(microseconds: int | None) -> datetime | None:
-    """An aware datetime from a stored time."""
-    return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware UTC datetime, stored as an integer of microseconds."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:  # noqa: ARG002
-        return None if value is None else (value - EPOCH) // MICROSECOND
-
-    def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ARG002
-        return moment(value)
-
+from keyturn.store.moments import Moment
 
 # Constraint names are fixed, so that later migrations can name what they change.
 metadata = MetaData(

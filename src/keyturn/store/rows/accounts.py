@@ -9,13 +9,14 @@ import sqlalchemy as sa
 from keyturn.core.address import key as email_key
 from keyturn.core.credential import Account
 from keyturn.store import tables as t
+from keyturn.store.moments import Moment, moment
 from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ACCOUNT = columns(t.accounts, Account)
-_MOMENTS = [i for i, c in enumerate(_ACCOUNT) if isinstance(c.type, t.Moment)]
+_MOMENTS = [i for i, c in enumerate(_ACCOUNT) if isinstance(c.type, Moment)]
 _FLAGS = [i for i, c in enumerate(_ACCOUNT) if isinstance(c.type, sa.Boolean)]
 
 # The hot path: as the driver runs it, its one parameter the id.
@@ -28,7 +29,7 @@ def found_account(row: Sequence[Any] | None) -> Account | None:
         return None
     raw = list(row)
     for place in _MOMENTS:
-        raw[place] = t.moment(raw[place])
+        raw[place] = moment(raw[place])
     for place in _FLAGS:
         raw[place] = bool(raw[place])
     return Account(*raw)

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from keyturn.core.credential import App, Collaborator, Transfer
 from keyturn.store import tables as t
+from keyturn.store.moments import Moment, moment
 from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _COLLABORATOR = columns(t.collaborators, Collaborator)
 _TRANSFER = columns(t.app_transfers, Transfer)
 
 
-_MOMENTS = [i for i, c in enumerate(_APP) if isinstance(c.type, t.Moment)]
+_MOMENTS = [i for i, c in enumerate(_APP) if isinstance(c.type, Moment)]
 
 # The hot path of git: as the driver runs it, its parameters the account's id and the name.
 FIND_APP = (
@@ -34,7 +35,7 @@ def found_app(row: Sequence[Any] | None) -> tuple[App, tuple[str, ...]] | None:
         return None
     *raw, shared = row
     for place in _MOMENTS:
-        raw[place] = t.moment(raw[place])
+        raw[place] = moment(raw[place])
     return App(*raw), tuple((shared or "").split())
 
 

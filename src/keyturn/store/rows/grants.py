@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from keyturn.core.credential import Found, Grant, Token
 from keyturn.core.policy import Kind
 from keyturn.store import tables as t
+from keyturn.store.moments import MICROSECOND, moment
 from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ def found_token(row: Sequence[Any] | None) -> Found | None:
         return None
     (token, token_ended, token_reason, grant, kind, scopes, description, expires, ended, reason, account, email,
      suspended, created, token_expires, idle_limit, role) = row  # fmt: skip
-    moment = t.moment
     return Found(
         token, token_ended and moment(token_ended), token_reason, grant, kind, scopes, description, expires and moment(expires),
         ended and moment(ended), reason, account, email, suspended and moment(suspended),
@@ -94,7 +94,7 @@ class GrantRows(Rows):
     def grants_beyond(self, kind: Kind, longest: timedelta, after: datetime) -> list[Grant]:
         """The living ones of ``kind`` that end later than ``after`` and than ``longest`` after they were made, or never."""
         end, made = t.grants.c.expires_at, sa.type_coerce(t.grants.c.created_at, sa.BigInteger)
-        limit = made + longest // t.MICROSECOND
+        limit = made + longest // MICROSECOND
         late = sa.or_(end.is_(None), sa.and_(end > after, sa.type_coerce(end, sa.BigInteger) > limit))
         these = sa.and_(t.grants.c.kind == kind, t.grants.c.ended_at.is_(None), late)
         return [made_grant(row) for row in self._c.execute(sa.select(*GRANT).where(these).order_by(t.grants.c.id))]

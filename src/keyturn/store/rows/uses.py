@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from keyturn.core.credential import Use
 from keyturn.store import tables as t
+from keyturn.store.moments import EPOCH, MICROSECOND
 from keyturn.store.rows.base import Rows, columns, values
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ DELETE FROM token_uses WHERE token_id = :token_id AND last_at < (
 
 
 def _when(moment: datetime) -> int:
-    return (moment - t.EPOCH) // t.MICROSECOND
+    return (moment - EPOCH) // MICROSECOND
 
 
 class UseRows(Rows):
