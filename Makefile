@@ -24,8 +24,6 @@ check:  ## formatting, lint, types and import rules, in seconds
 bench:  ## measure the hot path, the command line and git against their peers
 	@tools/setup test
 	@.venv/bin/python -m bench $(ARGS)
-	@.venv/bin/python -m bench.git_http
-	@.venv/bin/python -m bench.ssh
 
 lock:  ## pin the dependencies of pyproject.toml anew, with their hashes (needs uv)
 	@tools/lock $(ARGS)

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import commands, first_page, load, machine, many, report, servers, storm
+from bench import commands, first_page, git_http, load, machine, many, report, servers, ssh, storm
 
 _HERE = Path(__file__).parent
 _WORK = _HERE / ".work"
@@ -88,9 +88,14 @@ def measure(work: Path, sizes: list[int], rounds: int, seconds: int, busy: float
             runs=20 if quick else 40,
             heroku_runs=2 if quick else 5,
         )
+    say("git over HTTP")
+    over_http = git_http.measure(work, rounds=1 if quick else 5, times=50 if quick else 200)
+    say("git over SSH")
+    over_ssh = ssh.measure(work, rounds=1 if quick else ssh.ROUNDS)
     return report.Results(
-        machine.facts(), sizes, found, memory, calm, stormy, logins, took, pip, seconds, busy, crowded, first_pages
-    )
+        machine.facts(), sizes, found, memory, calm, stormy, logins, took, pip, seconds, busy, crowded, first_pages, over_http,
+        over_ssh,
+    )  # fmt: skip
 
 
 def _workplace() -> Path:

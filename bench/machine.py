@@ -12,8 +12,19 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-NEEDED = {"wrk": "wrk", "nginx": "nginx", "taskset": "util-linux"}
+NEEDED = {
+    "wrk": "wrk",
+    "nginx": "nginx",
+    "taskset": "util-linux",
+    "sshd": "openssh-server",
+    "ssh-keygen": "openssh-client",
+}
 """Program -> Debian's package of it."""
+
+
+def program(name: str) -> str | None:
+    """Where a program is; servers are not in everybody's path."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 
 
 def cores() -> tuple[int, int]:
@@ -24,7 +35,7 @@ def cores() -> tuple[int, int]:
 
 def missing() -> list[str]:
     """The Debian packages that a run needs and that are not there."""
-    lacking = {package for program, package in NEEDED.items() if shutil.which(program) is None}
+    lacking = {package for name, package in NEEDED.items() if program(name) is None}
     if node() is None:
         lacking |= {"nodejs", "npm"}
     return sorted(lacking)

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+from bench import git_http, ssh
+from bench.tables import table
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from bench.commands import Took
     from bench.load import Measured
@@ -31,6 +34,8 @@ class Results:
     busy_before: float
     crowded: dict[str, dict[int, Cost]]
     first_pages: dict[str, float]
+    git: dict[str, git_http.Cost]
+    ssh: ssh.Found
 
     @property
     def verify(self) -> str:
@@ -137,6 +142,18 @@ def markdown(found: Results) -> str:
             ],
         ),
         "",
+        "## git's first request",
+        "",
+        "Milliseconds of processor time, beside `git upload-pack` and `git receive-pack` started by hand on the same repository.",
+        "",
+        *git_http.section(found.git),
+        "",
+        "## Git over SSH",
+        "",
+        "Handshakes with an Ed25519 key, by the same client.",
+        "",
+        *ssh.section(found.ssh),
+        "",
         "## Whole commands",
         "",
         f"From a wheel, installed by pip {found.pip} into a new virtual environment, against a server on this machine.",
@@ -168,12 +185,6 @@ def _memory(found: Results) -> str:
         f"the process's own, and {held['files']:.0f} MB are files that it maps (program, libraries, and the store as far as SQLite "
         "maps it), which the kernel may drop."
     )
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Markdown, the numbers to the right."""
-    rule = ["---", *["--:"] * (len(head) - 1)]
-    return ["| " + " | ".join(row) + " |" for row in (head, rule, *rows)]
 
 
 def _server(found: Results, name: str) -> tuple[str, ...]:
@@ -218,6 +229,11 @@ def _targets(found: Results) -> list[tuple[str, ...]]:
         _most("/verify's p99 in a storm of logins", 10, median(map(p99, found.stormy)), "ms"),
         _most(f"a worker's memory, {of}", 100, found.memory[found.verify]["whole"], "MB"),
         _most("the first page from a cold start", 50, max(found.first_pages.values()), "ms"),
+        _most(
+            "`info/refs` while nothing or only refs changed, of git's own", git_http.TO_REACH, git_http.worst(found.git)
+        ),
+        _least("sshd's CPU a handshake, of ours", ssh.TO_REACH, found.ssh.ratio),
+        _most("memory of an idle SSH connection", ssh.IDLE_KB, found.ssh.idle / 1000, "kB"),
         _most("`auth:token` against `python -I -c pass`", 2, token / python),
         _least("`auth:token` against the Heroku CLI's, times as fast", 50, commands["heroku auth:token"].wall / token),
         _least("`whoami` against the Heroku CLI's, times as fast", 12, commands["heroku auth:whoami"].wall / whoami),

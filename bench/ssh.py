@@ -1,8 +1,8 @@
 """Git over SSH: what a handshake costs the server and what an idle connection holds, beside OpenSSH's sshd.
 
-``python -m bench.ssh`` runs this alone. A handshake is a connection, the exchange of keys and the proof of an Ed25519 key, all by
-the same client. sshd has the key in a file, which is its quickest way; ours looks it up in its store. The processor
-time is the kernel's, with that of the processes that sshd starts for each connection.
+A section of the report; ``python -m bench.ssh`` shows it alone. A handshake is a connection, the exchange of keys and the proof of
+an Ed25519 key, all by the same client. sshd has the key in a file, which is its quickest way; ours looks it up in its store. The
+processor time is the kernel's, with that of the processes that sshd starts for each connection.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import asyncssh
 
 from bench import machine
 from bench.running import Running, free_port, running
+from bench.tables import table
 from keyturn import settings
 from keyturn.actions import accounts, grants, keys
 from keyturn.actions.env import By
@@ -43,6 +44,10 @@ IDLE = 1000
 PLACES = 20
 """Addresses that the idle connections come from: the server lets no more than 100 come from one."""
 ROUNDS = 3
+TO_REACH = 4
+"""Times our processor time that sshd takes for a handshake."""
+IDLE_KB = 20
+"""The most that an idle connection may hold."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -63,6 +68,11 @@ class Found:
     """Bytes of our memory that an idle connection holds."""
     whole: float
     """Megabytes of our worker with all of them."""
+
+    @property
+    def ratio(self) -> float:
+        """How many times our processor time sshd takes for a handshake."""
+        return self.handshakes["sshd"].cost / self.handshakes["keyturn"].cost
 
 
 def measure(work: Path, rounds: int = ROUNDS) -> Found:
@@ -89,15 +99,14 @@ def measure(work: Path, rounds: int = ROUNDS) -> Found:
     return Found(middle, (after["own"] - before_memory) * 1e6 / IDLE, after["whole"])
 
 
-def markdown(found: Found) -> str:
-    """A table, and a line on memory."""
-    lines = ["| | CPU ms/handshake | handshakes/s |", "|---|--:|--:|"]
-    lines += [f"| {name} | {one.cost * 1000:.2f} | {one.rate:.0f} |" for name, one in found.handshakes.items()]
-    ratio = found.handshakes["sshd"].cost / found.handshakes["keyturn"].cost
-    text = f"""
-sshd takes {ratio:.1f} times the CPU of ours for one. {IDLE} idle connections hold {found.idle / 1000:.1f} kB each; the worker
-has {found.whole:.0f} MB with them."""
-    return "\n".join(lines) + "\n" + text
+def section(found: Found) -> list[str]:
+    """Its part of the report, in Markdown: a table, and a line on memory."""
+    rows = [(name, f"{one.cost * 1000:.2f}", f"{one.rate:.0f}") for name, one in found.handshakes.items()]
+    said = (
+        f"sshd takes {found.ratio:.1f} times the CPU of ours for one. {IDLE} idle connections hold {found.idle / 1000:.1f} kB "
+        f"each; the worker has {found.whole:.0f} MB with them."
+    )
+    return [*table(("server", "CPU ms/handshake", "handshakes/s"), rows), "", said]
 
 
 async def _connect(port: int, key: asyncssh.SSHKey, source: str = "127.0.0.1") -> asyncssh.SSHClientConnection:
@@ -162,7 +171,7 @@ def _keyturn(work: Path, key: asyncssh.SSHKey) -> Iterator[tuple[Running, int]]:
 
 @contextmanager
 def _sshd(work: Path, key: asyncssh.SSHKey) -> Iterator[tuple[Running, int]]:
-    program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    program = machine.program("sshd")
     if program is None:
         raise FileNotFoundError("there is no sshd to measure against; install it with: apt-get install openssh-server")
     folder, port = work / "ssh-sshd", free_port()
@@ -189,7 +198,8 @@ def main() -> int:
         except (OSError, RuntimeError) as fault:
             print(f"bench: {re.sub(work, 'its folder', str(fault))}", file=sys.stderr)
             return 1
-    print(f"{machine.facts()['processor']}; busy before: {machine.busy():.1f}\n\n{markdown(found)}")
+    print(f"{machine.facts()['processor']}; busy before: {machine.busy():.1f}\n")
+    print("\n".join(section(found)))
     return 0
 
 
