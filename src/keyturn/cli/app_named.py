@@ -14,7 +14,7 @@ from keyturn.client.errors import NotFound
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any, Final
 
     from keyturn.cli.asking import Server
@@ -123,18 +123,20 @@ def remotes(host: Host) -> dict[str, tuple[str, str]]:
     """Git remotes of this folder that lead to apps of the host, over HTTP or SSH: by name, the app and the URL; none without
     git.
     """
+    return {name: (app, url) for name, url in urls() if (app := app_of(url, host))}
+
+
+def urls() -> Iterator[tuple[str, str]]:
+    """Git remotes of this folder, wherever they lead, with their URLs; none without git."""
     command = ["git", "config", "--null", "--get-regexp", r"^remote\..*\.url$"]
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
-        return {}
-    found = {}
+        return
     for setting in done.stdout.decode("utf-8", "replace").split("\0"):
         key, _, url = setting.partition("\n")
-        app = app_of(url, host)
-        if key and app:
-            found[key.removeprefix("remote.").removesuffix(".url")] = app, url
-    return found
+        if key:
+            yield key.removeprefix("remote.").removesuffix(".url"), url
 
 
 def app_of(url: str, host: Host) -> str | None:

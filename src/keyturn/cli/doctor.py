@@ -101,6 +101,10 @@ def examine(
             # The server knows better than what was noted here at the login.
             findings = [finding for finding in findings if finding.id not in ("expired", "expires-soon")]
         findings += there
+        if not any(finding.id == "unreachable" for finding in there):
+            from keyturn.cli import doctor_ssh
+
+            findings += doctor_ssh.all_checks(here, alive=told is not None and told.get("alive") is True)
     if path:
         findings += doctor_netrc.all_checks(here)
     return sources, findings, told
