@@ -59,14 +59,15 @@ def environment(home: Path) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def home() -> Iterator[Path]:
-    """An empty home folder, in whose environment the whole test runs."""
-    before = dict(os.environ)
+    """An empty home folder, in whose environment the whole test runs; what it makes has the modes that it gives."""
+    before, mask = dict(os.environ), os.umask(0o022)
     folder = Path(tempfile.mkdtemp(prefix="keyturn-home-"))
     os.environ.clear()
     os.environ.update(environment(folder))
     try:
         yield folder
     finally:
+        os.umask(mask)  # operator commands that ran in this process have changed it
         os.environ.clear()
         os.environ.update(before)
         shutil.rmtree(folder, ignore_errors=True)
