@@ -59,6 +59,14 @@ def fill(folder: Path, count: int) -> Path:
     return drawn
 
 
+def some_of(drawn: Path, count: int) -> Path:
+    """A file of so many of the real tokens, still spread over the whole store."""
+    lines = drawn.read_text().splitlines(keepends=True)
+    few = drawn.with_name(f"tokens-{count}.txt")
+    few.write_text("".join(lines[:: max(1, len(lines) // count)][:count]))
+    return few
+
+
 def _rows(db: sqlite3.Connection, count: int, real: list[str]) -> None:
     now = time.time_ns() // 1000
     accounts = list(_ids(now - _YEAR, max(1, count // 10)))
