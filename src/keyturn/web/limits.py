@@ -64,7 +64,7 @@ class Limit:
         mixed = self._hash(key)  # of 64 bits
         first, second = mixed % SLOTS, (mixed >> 32) % SLOTS
         empty_at = min(self._empty_at[first], self._empty_at[second])
-        if empty_at > now + self._window:  # which none can be: the clock was set back
+        if empty_at > now + 2 * self._window:  # none can be by more than one of them: the clock was set back
             empty_at = now
         return first, second, max(now, empty_at)
 
