@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import sqlite3
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -58,6 +59,7 @@ class Place(Site):
             return found
 
         made.answer = counting  # type: ignore[method-assign,assignment]
+        self.memory = made
         return made
 
     @asynccontextmanager
@@ -255,20 +257,32 @@ def test_what_others_do_changes_nothing(place: Place) -> None:
     assert place.hits == 1
 
 
-def test_the_store_is_asked_once_in_a_turn_of_the_loop(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_in_the_midst_of_a_turn_of_the_loop_is_in_force_with_the_next_request(place: Place) -> None:
+    """By another process, after somebody else's request in the same turn and before this one was sent whole."""
     token = place.login()
-    looks = 0
-    real = place.store.generation
+    request = asked(token)
 
-    def counting() -> int:
-        nonlocal looks
-        looks += 1
-        return real()
+    async def work() -> bytes:
+        loop = asyncio.get_running_loop()
+        async with place.served() as port:
+            await converse(port, (request,))
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                await asyncio.sleep(0.1)  # it is let in
 
-    monkeypatch.setattr(place.store, "generation", counting)
-    place.said(asked(token), asked(token) * 10)
-    assert place.hits == 10
-    assert looks <= 3
+                def turn() -> None:
+                    place.memory.generation()
+                    _by_hand(place, "UPDATE grants SET ended_at = 1, ended_reason = 'revoked_by_owner'")
+                    client.sendall(request[9:])
+
+                def turn_before() -> None:
+                    client.sendall(request[:9])
+                    loop.call_soon(turn)
+
+                loop.call_soon(turn_before)
+                return await loop.run_in_executor(None, client.recv, 100)
+
+    assert status(place.loop.run(work())) == b"401"
+    assert place.hits == 0
 
 
 def test_the_clock_ends_what_it_ends(place: Place) -> None:
