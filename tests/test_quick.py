@@ -63,13 +63,15 @@ class Place(Site):
         return made
 
     @asynccontextmanager
-    async def served(self, *, remembers: bool = True, proxies: str | None = None) -> AsyncIterator[int]:
-        """The port."""
+    async def served(
+        self, *, remembers: bool = True, proxies: str | None = None, idle: float = 5
+    ) -> AsyncIterator[int]:
+        """The port. ``idle``: seconds that a connection may be."""
         verified = self.verified() if remembers else None
         face = replace(self.face, verified=verified)
         config = uvicorn.Config(
             app.build(face), lifespan="off", log_config=None, access_log=False, server_header=False,
-            proxy_headers=proxies is not None, forwarded_allow_ips=proxies or "",
+            proxy_headers=proxies is not None, forwarded_allow_ips=proxies or "", timeout_keep_alive=idle,  # type: ignore[arg-type]
         )  # fmt: skip
         config.load()
         state = ServerState()
@@ -170,6 +172,22 @@ def test_it_is_what_the_application_says(place: Place, send: Callable[[str], byt
     assert same(with_it) == same(without)
     assert without
     assert (place.hits > 0) == known
+
+
+@pytest.mark.parametrize("remembers", [False, True])
+@pytest.mark.parametrize(("version", "stays"), [(b"1.1", b"close"), (b"1.0", b"close"), (b"1.0", b"keep-alive")])
+def test_nothing_that_comes_after_the_last_request_of_a_connection_is_done(
+    place: Place, caplog: pytest.LogCaptureFixture, version: bytes, stays: bytes, remembers: bool
+) -> None:
+    """The answer to it says that it was the last [RFC 9112, 9.6]."""
+    token = place.login()
+    last = asked(token, b"Connection: " + stays, line=b"GET /verify HTTP/" + version)
+    further = asked(token, line=b"GET /account HTTP/1.1")
+    answers = place.said(last + further * 2, warm=asked(token), remembers=remembers)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200"]
+    ((_, _, count),) = place.face.uses.take().values()
+    assert count == 2  # the one before, and the last
+    assert not caplog.records
 
 
 def test_each_has_a_number_of_its_own_and_is_counted_and_noted(place: Place) -> None:
