@@ -190,6 +190,15 @@ def test_nothing_that_comes_after_the_last_request_of_a_connection_is_done(
     assert not caplog.records
 
 
+@pytest.mark.parametrize("remembers", [False, True])
+def test_a_connection_is_not_idle_while_a_request_behind_a_known_one_is_served(place: Place, remembers: bool) -> None:
+    token = place.login()
+    body = b'{"description": "x"}'
+    slow = asked(token, b"Content-Length: %d" % len(body), line=b"POST /oauth/authorizations HTTP/1.1")
+    answers = place.said(asked(token) + slow, body, warm=asked(token), remembers=remembers, idle=0.1)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"201"]
+
+
 def test_each_has_a_number_of_its_own_and_is_counted_and_noted(place: Place) -> None:
     place.login()
     token = place.login(place.account("grace@example.com"))

@@ -52,6 +52,7 @@ class Quick(BoundedHeads):
                 self._at_once += 1
                 self._write(*answer)
                 return
+        self._unset_keepalive_if_required()  # it runs since the answer to a request of the same piece
         super().on_headers_complete()
 
     def _write(self, head: bytes, body: bytes) -> None:
