@@ -72,7 +72,8 @@ class Advertisements:
         before, answer = found
         if state.refs is None or before.refs != state.refs:
             amended = amend(answer) if amend is not None else None
-            if amended is None:
+            if amended is None:  # nor will it be the next time
+                self._drop(key)
                 return Told(self, key, state, None)
             answer = amended
         self.put(key, state, answer)
