@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import sqlite3
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -58,16 +59,19 @@ class Place(Site):
             return found
 
         made.answer = counting  # type: ignore[method-assign,assignment]
+        self.memory = made
         return made
 
     @asynccontextmanager
-    async def served(self, *, remembers: bool = True, proxies: str | None = None) -> AsyncIterator[int]:
-        """The port."""
+    async def served(
+        self, *, remembers: bool = True, proxies: str | None = None, idle: float = 5
+    ) -> AsyncIterator[int]:
+        """The port. ``idle``: seconds that a connection may be."""
         verified = self.verified() if remembers else None
         face = replace(self.face, verified=verified)
         config = uvicorn.Config(
             app.build(face), lifespan="off", log_config=None, access_log=False, server_header=False,
-            proxy_headers=proxies is not None, forwarded_allow_ips=proxies or "",
+            proxy_headers=proxies is not None, forwarded_allow_ips=proxies or "", timeout_keep_alive=idle,  # type: ignore[arg-type]
         )  # fmt: skip
         config.load()
         state = ServerState()
@@ -170,6 +174,31 @@ def test_it_is_what_the_application_says(place: Place, send: Callable[[str], byt
     assert (place.hits > 0) == known
 
 
+@pytest.mark.parametrize("remembers", [False, True])
+@pytest.mark.parametrize(("version", "stays"), [(b"1.1", b"close"), (b"1.0", b"close"), (b"1.0", b"keep-alive")])
+def test_nothing_that_comes_after_the_last_request_of_a_connection_is_done(
+    place: Place, caplog: pytest.LogCaptureFixture, version: bytes, stays: bytes, remembers: bool
+) -> None:
+    """The answer to it says that it was the last [RFC 9112, 9.6]."""
+    token = place.login()
+    last = asked(token, b"Connection: " + stays, line=b"GET /verify HTTP/" + version)
+    further = asked(token, line=b"GET /account HTTP/1.1")
+    answers = place.said(last + further * 2, warm=asked(token), remembers=remembers)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200"]
+    ((_, _, count),) = place.face.uses.take().values()
+    assert count == 2  # the one before, and the last
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("remembers", [False, True])
+def test_a_connection_is_not_idle_while_a_request_behind_a_known_one_is_served(place: Place, remembers: bool) -> None:
+    token = place.login()
+    body = b'{"description": "x"}'
+    slow = asked(token, b"Content-Length: %d" % len(body), line=b"POST /oauth/authorizations HTTP/1.1")
+    answers = place.said(asked(token) + slow, body, warm=asked(token), remembers=remembers, idle=0.1)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"201"]
+
+
 def test_each_has_a_number_of_its_own_and_is_counted_and_noted(place: Place) -> None:
     place.login()
     token = place.login(place.account("grace@example.com"))
@@ -255,20 +284,32 @@ def test_what_others_do_changes_nothing(place: Place) -> None:
     assert place.hits == 1
 
 
-def test_the_store_is_asked_once_in_a_turn_of_the_loop(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_in_the_midst_of_a_turn_of_the_loop_is_in_force_with_the_next_request(place: Place) -> None:
+    """By another process, after somebody else's request in the same turn and before this one was sent whole."""
     token = place.login()
-    looks = 0
-    real = place.store.generation
+    request = asked(token)
 
-    def counting() -> int:
-        nonlocal looks
-        looks += 1
-        return real()
+    async def work() -> bytes:
+        loop = asyncio.get_running_loop()
+        async with place.served() as port:
+            await converse(port, (request,))
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                await asyncio.sleep(0.1)  # it is let in
 
-    monkeypatch.setattr(place.store, "generation", counting)
-    place.said(asked(token), asked(token) * 10)
-    assert place.hits == 10
-    assert looks <= 3
+                def turn() -> None:
+                    place.memory.generation()
+                    _by_hand(place, "UPDATE grants SET ended_at = 1, ended_reason = 'revoked_by_owner'")
+                    client.sendall(request[9:])
+
+                def turn_before() -> None:
+                    client.sendall(request[:9])
+                    loop.call_soon(turn)
+
+                loop.call_soon(turn_before)
+                return await loop.run_in_executor(None, client.recv, 100)
+
+    assert status(place.loop.run(work())) == b"401"
+    assert place.hits == 0
 
 
 def test_the_clock_ends_what_it_ends(place: Place) -> None:

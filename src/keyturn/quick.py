@@ -29,6 +29,7 @@ class Quick(BoundedHeads):
     proxies: ProxyHeadersMiddleware | None = None
     """Who is believed whom a request comes from; None: nobody."""
     _answered = False
+    """Nothing more is to be done for the request whose pieces come."""
     _at_once = 0
 
     def data_received(self, data: bytes) -> None:
@@ -38,6 +39,10 @@ class Quick(BoundedHeads):
 
     def on_headers_complete(self) -> None:
         """Its head is there."""
+        if self.transport.is_closing():  # the answer before it was the last, and said so [RFC 9112, 9.6]
+            self.head_came()
+            self._answered = True
+            return
         self._answered = False
         if self.url == b"/verify" and self.verified is not None and self._is_plain():
             answer = self.verified.answer(self.headers, self._address())
@@ -47,6 +52,7 @@ class Quick(BoundedHeads):
                 self._at_once += 1
                 self._write(*answer)
                 return
+        self._unset_keepalive_if_required()  # it runs since the answer to a request of the same piece
         super().on_headers_complete()
 
     def _write(self, head: bytes, body: bytes) -> None:

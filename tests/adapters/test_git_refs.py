@@ -103,6 +103,12 @@ ASKED: dict[str, Callable[[Repository], object]] = {
     "a ref to nothing": lambda it: (it.path / "refs/heads/null").write_text("0" * 40 + "\n"),
     "a file that is no ref": lambda it: (it.path / "refs/heads/empty").touch(),
     "a ref with a name that is none": lambda it: (it.path / "refs/heads/main~").write_text(it.run("rev-parse", "main") + "\n"),
+    "a packed ref with a name that is none": lambda it: _packed(it, "{main} refs/heads/a..b\n"),
+    "a packed ref with a space behind its name": lambda it: _packed(it, "{main} refs/heads/space \n"),
+    "a packed ref to nothing that has a length": lambda it: _packed(it, " refs/heads/short\n"),
+    "a packed ref that was written by halves": lambda it: _packed(it, "{main} refs/heads/half"),
+    "packed refs with an empty line": lambda it: _packed(it, "\n{main} refs/heads/x\n"),
+    "packed refs with an empty line behind all": lambda it: _packed(it, "\n"),
     "an object whose file is damaged": lambda it: _damage(it, "damaged"),
     "a setting of the operator's": lambda it: it.run("config", "transfer.hideRefs", "refs/heads/side"),
     "a shallow repository": lambda it: (it.path / "shallow").write_text(it.run("rev-parse", "main") + "\n"),
@@ -121,6 +127,13 @@ def _damage(repository: Repository, name: str) -> None:
     file = repository.path / "objects" / value[:2] / value[2:]
     file.chmod(0o600)
     file.write_bytes(b"\x00" * 50)
+
+
+def _packed(repository: Repository, more: str) -> None:
+    """By somebody's hand."""
+    repository.run("pack-refs", "--all")
+    with (repository.path / "packed-refs").open("a") as file:
+        file.write(more.format(main=repository.run("rev-parse", "main")))
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -158,6 +171,14 @@ def test_a_head_may_have_named_nothing_all_along(repository: Repository) -> None
     repository.run("update-ref", "refs/heads/main", repository.commit("next"))
     assert repository.amended(FETCH, before) == repository.says(FETCH)
     repository.run("update-ref", "refs/heads/none", "refs/heads/main")  # what the capabilities tell from now on
+    assert repository.amended(FETCH, before) is None
+
+
+def test_a_head_that_was_written_by_hand_may_have_spaces_behind_it(repository: Repository) -> None:
+    repository.run("symbolic-ref", "HEAD", "refs/heads/none")
+    before = repository.says(FETCH)
+    (repository.path / "HEAD").write_text("ref: refs/heads/main \n")
+    assert b"symref=HEAD:refs/heads/main" in repository.says(FETCH)
     assert repository.amended(FETCH, before) is None
 
 

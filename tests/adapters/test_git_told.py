@@ -109,6 +109,39 @@ def test_after_a_change_it_is_amended_and_kept_once_nothing_moves(git: Git) -> N
     assert known(git, version=1) is None
 
 
+def test_what_cannot_be_amended_is_not_tried_again(tmp_path: Path) -> None:
+    """Of many refs git's answer may be too long to be kept; trying takes the time of all who wait."""
+    folder = tmp_path / "x.git"
+    (folder / "refs").mkdir(parents=True)
+    kept = Advertisements()
+    tried: list[bytes] = []
+
+    def amend(said: bytes) -> None:
+        tried.append(said)
+
+    settle(folder)
+    kept.look("key", str(tmp_path), str(folder)).keep(b"old")
+    (folder / "packed-refs").touch()
+    for _ in range(2):
+        assert kept.look("key", str(tmp_path), str(folder), amend).answer is None
+    assert tried == [b"old"]
+
+
+ELSEWHERE: dict[str, Callable[[Path], object]] = {
+    "refs in tables": lambda path: (path / "reftable").mkdir(),
+    "refs in another folder": lambda path: (path / "commondir").write_text("../common\n"),
+    "objects, and tips, of another repository": lambda path: (path / "objects/info/alternates").write_text("/x\n"),
+}
+
+
+@pytest.mark.parametrize("change", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_of_what_is_not_looked_at_nothing_is_kept(git: Git, change: Callable[[Path], object]) -> None:
+    change(git.path(APP))
+    settle(git.path(APP))
+    git.told(PUSH, APP, 0).keep(b"as of now")
+    assert known(git) is None
+
+
 def test_by_other_settings_nothing_is_amended(git: Git) -> None:
     path = git.path(APP)
     git.told(PUSH, APP, 0).keep(run_bytes(path))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.support.world import World
 
+from keyturn import admin
 from keyturn.store.interface import Unavailable
 from keyturn.store.rows.grants import FIND_BY_DIGEST
 
@@ -68,6 +69,18 @@ def test_it_stays_when_something_is_added_or_something_else_changes(world: World
     by_hand(world, "UPDATE grants SET updated_at = 1, address = 'x', agent = 'y', proven_at = 2")
     by_hand(world, "UPDATE tokens SET mask = 'x'")
     assert world.store.generation() == before
+
+
+def test_it_grows_when_a_backup_is_put_back(world: World, tmp_path: Path) -> None:
+    """What was added since then is gone, though nothing else ever changed; and what changes next is no change of before."""
+    data, backup = ["--data", str(tmp_path)], str(tmp_path / "backup.db")
+    assert admin.main([*data, "backup", backup]) == 0
+    world.secret(world.account("grace@example.com"))
+    before = world.store.generation()
+    by_hand(world, "UPDATE accounts SET suspended_at = 1")
+    assert admin.main([*data, "restore", backup]) == 0
+    by_hand(world, "UPDATE accounts SET suspended_at = 1")
+    assert world.store.generation() > before + 1
 
 
 def test_a_change_of_our_own_is_seen_once_it_is_committed(world: World) -> None:

@@ -23,7 +23,8 @@ NEW: Final = 32
 
 _LOOSE: Final = re.compile(rb"([0-9a-f]{40})\n")
 _ODD: Final = re.compile(rb"[\0-\x20\x7f~^:?*\[\\]|\.\.|@\{|/\.|\.lock(/|$)|\.$")  # [git-check-ref-format]
-_SYMBOLIC: Final = re.compile(rb"ref: (refs/[^\n]+)\n")
+_OBJECT: Final = re.compile(rb"[0-9a-f]{40}")
+_SYMBOLIC: Final = re.compile(rb"ref: (refs/\S+)\n")
 _CHECKED_OUT: Final = re.compile(rb" symref=HEAD:([^ \n]+)")
 _MORE: Final = ("shallow", "objects/info/alternates")
 """Files on which git's answer depends, too; in a repository that only we write to there are none."""
@@ -91,6 +92,8 @@ class _Refs:
             self._packed = b""
         if self._packed.startswith(b"#"):
             self._packed = self._packed.partition(b"\n")[2]
+        if (not self._packed.endswith(b"\n") and self._packed) or b"\n\n" in self._packed:  # git would not read it
+            raise _Unsure
 
     def _of_files(self) -> dict[bytes, bytes]:
         """By its name each one's object."""
@@ -164,6 +167,10 @@ def _moved(said: bytes, lines: list[bytes], refs: _Refs, peels: dict[bytes, byte
     kept = [line for line in lines if line[_NAME:] not in names]
     for line in new:
         value, _, name = line.partition(b" ")
+        if (
+            not _OBJECT.fullmatch(value) or not name.startswith(b"refs/") or _ODD.search(name)
+        ):  # which git does not write
+            raise _Unsure
         if value + b" " not in said and refs.sort(value) == b"tag" and tags:
             raise _Unsure
         at = bisect_left(kept, name, key=lambda line: line[_NAME:].removesuffix(_PEELED))

@@ -22,7 +22,9 @@ LOOSE: Final = 200
 KEPT: Final = 16 << 20
 """Bytes of all that are."""
 
-_FIXED: Final = ("config", "shallow", "objects/info/alternates")
+_FIXED: Final = ("config", "shallow")
+_ELSEWHERE: Final = ("commondir", "objects/info/alternates", "reftable")
+"""With one of these its refs, or those of others that git tells of, are in files that nobody looks at here."""
 _MOVING: Final = ("HEAD", "packed-refs")
 
 
@@ -70,7 +72,8 @@ class Advertisements:
         before, answer = found
         if state.refs is None or before.refs != state.refs:
             amended = amend(answer) if amend is not None else None
-            if amended is None:
+            if amended is None:  # nor will it be the next time
+                self._drop(key)
                 return Told(self, key, state, None)
             answer = amended
         self.put(key, state, answer)
@@ -97,6 +100,8 @@ def state_of(program: str, repository: str | None) -> State:
         fixed, latest = [os.stat(program).st_mtime_ns], 0  # noqa: PTH116 - quicker
         if repository is None:
             return State(tuple(fixed), ())
+        if any(os.path.exists(f"{repository}/{name}") for name in _ELSEWHERE):  # noqa: PTH110
+            return State(None, None)
         for name in _FIXED:
             latest = max(latest, _look(f"{repository}/{name}", fixed))
         if latest >= settled:

@@ -8,7 +8,6 @@ numbered like every other. Good answers alone are kept, and under a hash of what
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -58,23 +57,16 @@ class Verified:
         self._kept: dict[bytes, _Answer] = {}
         self._older: dict[bytes, _Answer] = {}
         self._generation = 0
-        self._looked = False
 
     def generation(self) -> int:
-        """The store's, looked up once in each turn of the event loop: what is asked in a turn was sent before it began. Forgets
+        """The store's, as it is now: what a loop reads in one of its turns may have been sent in the midst of it. Forgets
         everything when it has changed. Raises Unavailable.
         """
-        if not self._looked:
-            now = self._env.store.generation()
-            if now != self._generation:
-                self._kept, self._older = {}, {}
-                self._generation = now
-            asyncio.get_running_loop().call_soon(self._look_again)
-            self._looked = True
-        return self._generation
-
-    def _look_again(self) -> None:
-        self._looked = False
+        now = self._env.store.generation()
+        if now != self._generation:
+            self._kept, self._older = {}, {}
+            self._generation = now
+        return now
 
     def keep(
         self,
