@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import stat
 import sys
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from keyturn import settings
@@ -96,14 +96,6 @@ def _free_name(path: Path) -> Path:
         number += 1
 
 
-def _generation(path: Path) -> int:
-    """The store's (docs/decisions/0020); 0: it has none, or is damaged."""
-    with closing(sqlite3.connect(path, timeout=30)) as store, suppress(sqlite3.DatabaseError):
-        for (number,) in store.execute("SELECT number FROM generation"):
-            return int(number)
-    return 0
-
-
 def restore(path: Path, of: Path) -> int:
     """Puts back what a copy has, and keeps what was there. Raises Failed."""
     if not of.is_file():
@@ -117,17 +109,14 @@ def restore(path: Path, of: Path) -> int:
         if damage != "ok" or version is None:
             raise Failed(f"{of} is damaged ({damage}); nothing was changed")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept, generation = None, 0
+        kept = None
         if path.exists():
-            kept, generation = _free_name(path), _generation(path)
+            kept = _free_name(path)
             _copy(path, kept)
         with closing(sqlite3.connect(path, timeout=30)) as target:
             source.backup(target)
     path.chmod(0o600)
     bring_up(f"sqlite:///{path}", quiet=True)
-    with closing(sqlite3.connect(path, timeout=30)) as target, target:
-        # a server that runs is to forget what it knows: tokens that were made since then are gone, and change nothing by it
-        target.execute("UPDATE generation SET number = max(number, ?) + 1", (generation,))
     print(
         f"The store is what {of} has." + (f" What was there before is beside it, as {kept.name}." if kept else ""),
         file=sys.stderr,

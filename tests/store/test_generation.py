@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 import re
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,6 +82,15 @@ def test_it_grows_when_a_backup_is_put_back(world: World, tmp_path: Path) -> Non
     assert admin.main([*data, "restore", backup]) == 0
     by_hand(world, "UPDATE accounts SET suspended_at = 1")
     assert world.store.generation() > before + 1
+
+
+def test_it_grows_when_somebody_else_puts_a_backup_back(world: World, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(world.path)) as now, closing(sqlite3.connect(tmp_path / "old.db")) as old:
+        now.backup(old)
+        world.secret(world.account("grace@example.com"))
+        before = world.store.generation()
+        old.backup(now)
+        assert world.store.generation() > before
 
 
 def test_a_change_of_our_own_is_seen_once_it_is_committed(world: World) -> None:

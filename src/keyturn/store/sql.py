@@ -43,7 +43,9 @@ _FIND_ACCOUNT = FIND_ACCOUNT + "?"
 _FIND_APP = FIND_APP.format("?")
 # Changes with every commit of another connection, and costs less than a look-up [SQLite, pragma data_version].
 _COMMITS = "PRAGMA data_version"
-_GENERATION = "SELECT number FROM generation"
+# A restore puts an older number back, but never the schema's [SQLite, sqlite3_backup_step]: the two together are never again
+# what they were.
+_GENERATION = "SELECT number, schema_version FROM generation, pragma_schema_version"
 
 
 def engine_for(url: str) -> Engine:
@@ -99,7 +101,8 @@ class SqlStore:
         """Grows whenever a token that ``find_token`` told may be told otherwise, by whichever process; as quickly."""
         commits = self._look_up(_COMMITS)
         if commits != self._commits:
-            (self._generation,) = self._look_up(_GENERATION)
+            number, schema = self._look_up(_GENERATION)
+            self._generation = (schema << 64) + number
             self._commits = commits  # from before: what is committed in between shows at the next look
         return self._generation
 
