@@ -196,6 +196,7 @@ CALLS = [
 # For no request of everybody's: an operator's or administrator's, or what the upkeep does now and then.
 READ_THROUGH = {
     "count_accounts": "before the first account is made, and when somebody signs up by themselves: an index, and no rows",
+    "add_account": "no: only where rows wait for an account that is not there (OP_FkIfZero), which none may",
     "accounts": "an operator's list of all",
     "accounts_page": "an administrator looks for a part of a name",
     "count_admins": "an administrator closes their account, or looks at the server's health",
@@ -210,7 +211,7 @@ READ_THROUGH = {
 
 
 ONE_ROW = ("SCAN setup_links", "SCAN generation", "SCAN CONSTANT ROW")
-"""Where there is nothing to read through; the second is what triggers count up (migration 0008)."""
+"""Where there is nothing to read through; the second is what triggers count up (migrations 0008, 0012)."""
 
 
 class Plans:
