@@ -19,7 +19,7 @@ from tests.support.sshs import ssh_pusher
 from tests.test_heads import echo
 from uvicorn.server import ServerState
 
-from keyturn.doors import Doors
+from keyturn.doors import Door, Doors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -255,6 +255,48 @@ def test_one_place_has_its_share_and_this_machine_and_trusted_proxies_have_all()
     assert come(*["192.0.2.3"] * 9) == 8
     made = Doors(64, "*")
     assert come(*["192.0.2.1"] * 12) == 12
+
+
+class _From(asyncio.Transport):
+    """A connection from an address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__({"peername": (address, 40000)})
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("address", "proxies", "seconds"),
+    [
+        ("192.0.2.1", None, 5),
+        ("192.0.2.1", "10.0.0.9", 5),
+        ("10.0.0.9", "10.0.0.9", 180),
+        ("192.0.2.1", "*", 180),
+        ("127.0.0.1", None, 180),
+    ],
+)
+def test_a_proxy_s_connections_stay_open_for_longer_than_proxies_leave_them_idle(
+    address: str, proxies: str | None, seconds: int
+) -> None:
+    async def work() -> None:
+        config = uvicorn.Config(echo, lifespan="off", log_config=None)
+        config.load()
+        door = Doors(100, proxies).make(config=config, server_state=ServerState(), app_state={})
+        assert isinstance(door, Door)
+        door.connection_made(_From(address))
+        assert door._inner is not None
+        assert door._inner.timeout_keep_alive == seconds
+        door._inner.connection_lost(None)
+
+    loops.run(work())
 
 
 # TLS of the server's own

@@ -145,7 +145,9 @@ SENT: dict[str, tuple[Callable[[str], bytes], bool]] = {
     "one and something else": (lambda t: asked(t) + asked(t, line=b"GET /account HTTP/1.1") + asked(t), True),
     "something else and one": (lambda t: asked(t, line=b"GET /account HTTP/1.1") + asked(t) + asked(t), False),
     "another method": (lambda t: asked(t, line=b"POST /verify HTTP/1.1"), False),
-    "the head alone": (lambda t: asked(t, line=b"HEAD /verify HTTP/1.1"), False),
+    "the head alone": (lambda t: asked(t, line=b"HEAD /verify HTTP/1.1"), True),
+    "the head, and the whole": (lambda t: asked(t, line=b"HEAD /verify HTTP/1.1") + asked(t), True),
+    "the head of something else": (lambda t: asked(t, line=b"HEAD /account HTTP/1.1"), False),
     "a scope that it has": (lambda t: asked(t, line=b"GET /verify?scope=read HTTP/1.1"), False),
     "a scope that is none": (lambda t: asked(t, line=b"GET /verify?scope=fly HTTP/1.1"), False),
     "a token in the query": (lambda t: asked(t, line=b"GET /verify?token=%b HTTP/1.1" % t.encode()), False),
@@ -197,6 +199,17 @@ def test_a_connection_is_not_idle_while_a_request_behind_a_known_one_is_served(p
     slow = asked(token, b"Content-Length: %d" % len(body), line=b"POST /oauth/authorizations HTTP/1.1")
     answers = place.said(asked(token) + slow, body, warm=asked(token), remembers=remembers, idle=0.1)
     assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"201"]
+
+
+def test_the_head_alone_has_no_body_and_is_all_that_it_takes_to_be_known(place: Place) -> None:
+    token = place.login()
+    head = asked(token, line=b"HEAD /verify HTTP/1.1")
+    answers = place.said(head, head)
+    assert place.hits == 1
+    assert [status(answer) for answer in re.findall(rb"HTTP/1.1 \d\d\d", answers)] == [b"200"] * 2
+    assert b"{" not in answers
+    assert b'"email"' in place.said(asked(token), warm=head)
+    assert place.hits == 2
 
 
 def test_each_has_a_number_of_its_own_and_is_counted_and_noted(place: Place) -> None:

@@ -33,6 +33,10 @@ SHARE: Final = 8
 """One place may have this part of the connections."""
 FAREWELL: Final = 5.0
 """Seconds for the client's half of TLS' end."""
+IDLE: Final = 180
+"""Seconds between two requests of a proxy's connection: nginx closes after 60, Traefik after 90, Caddy after 120. Were we to
+close first, a request that is sent in that moment would be lost, and one that changes something a proxy does not send again.
+"""
 PAUSE: Final = 1.0
 """Seconds until more are accepted when the system has no room."""
 
@@ -116,6 +120,10 @@ class Doors:
             if door.knocking:
                 door.drop()
 
+    def is_free(self, door: Door) -> bool:
+        """Whether everybody may be behind it."""
+        return self._open.get(door) is None
+
     def _is_free(self, address: str) -> bool:
         if self._all_trusted or is_loopback(address):
             return True
@@ -166,6 +174,8 @@ class Door(asyncio.Protocol):
         self._inner = Quick(**self._given)
         self._inner.verified, self._inner.proxies = self._doors.verified, self._doors.believed
         self._inner.left = lambda: self._doors.leave(self)
+        if self._doors.is_free(self):
+            self._inner.timeout_keep_alive = IDLE
         return self._inner
 
     def drop(self) -> None:

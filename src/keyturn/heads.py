@@ -7,7 +7,7 @@ never comes costs a connection.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 LONGEST: Final = 64 * 1024
 """Bytes of a head past its first piece, which is what one read from the socket gives: at most 256 KiB."""
 PATIENCE: Final = 20.0
 """Seconds for a head, from the connection or from its first byte; what is sent after an answer has as long."""
 UNREAD: Final = 120.0
 """Seconds that a client may leave what it is sent unread: longer than git's own patience, which says why."""
+FAREWELL: Final = 5.0
+"""Seconds for who still sends a body when its answer is there, to read it and hang up."""
 
 
 def _answer(status: str, said: str) -> bytes:
@@ -39,9 +43,29 @@ _TOO_LATE: Final = _answer(
 )
 
 
+class _Polite:
+    """A connection as the answer to one of its requests knows it: one that does not slam the door."""
+
+    def __init__(self, protocol: BoundedHeads, cycle: RequestResponseCycle) -> None:
+        self._protocol, self._cycle = protocol, cycle
+        self._transport: Any = cycle.transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        """Ends the connection; where the body is still under way, once the client has had time to read the answer: whatever
+        comes to a socket that is closed makes the system throw away what was sent [RFC 9112 9.6].
+        """
+        if self._cycle.response_complete and self._cycle.more_body:
+            self._protocol.say_farewell()
+        else:
+            self._transport.close()
+
+
 class BoundedHeads(HttpToolsProtocol):
     """uvicorn's protocol, which closes the connection when too much comes without an end of the head or any body, and
-    when a head does not come in time.
+    when a head does not come in time; and which closes in peace.
     """
 
     left: Callable[[], None] | None = None
@@ -49,6 +73,7 @@ class BoundedHeads(HttpToolsProtocol):
     _in_head = False
     _stepped = False
     _without_step = 0
+    _over = False
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
@@ -74,6 +99,8 @@ class BoundedHeads(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes what came from the socket."""
+        if self._over:
+            return
         self._stepped = False
         super().data_received(data)
         self._without_step = 0 if self._stepped else self._without_step + len(data)
@@ -119,6 +146,17 @@ class BoundedHeads(HttpToolsProtocol):
         """Its head is there."""
         self.head_came()
         super().on_headers_complete()
+        cycle: Any = self.cycle
+        cycle.transport = _Polite(self, cycle)
+
+    def say_farewell(self) -> None:
+        """Nothing more is said, nor is what comes read as a request; the connection ends with the client's half, or in seconds."""
+        self._over = True
+        if self.transport.can_write_eof():  # not over TLS
+            self.transport.write_eof()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(FAREWELL, self.transport.close)
 
     def head_came(self) -> None:
         """Waits for it no longer."""

@@ -1,4 +1,5 @@
-"""``GET /verify`` answered where its head was read, when the answer is known: without a task, a router or a second write.
+"""``GET /verify`` answered where its head was read, when the answer is known: without a task, a router or a second write; and
+``HEAD``, by which nginx has to ask, for it breaks off a connection whose answer has a body that it does not want.
 
 What uvicorn and the application do around such a request is nine tenths of its cost. Whatever is out of the ordinary, or
 not known, goes their way.
@@ -56,6 +57,8 @@ class Quick(BoundedHeads):
         super().on_headers_complete()
 
     def _write(self, head: bytes, body: bytes) -> None:
+        if self.parser.get_method() == b"HEAD":
+            body = b""
         keep = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
         own = spelled(self.server_state.default_headers)
         end = b"" if keep else b"connection: close\r\n"
@@ -68,7 +71,7 @@ class Quick(BoundedHeads):
         """Whether it can be answered now, in its turn, and like any other."""
         parser = self.parser
         return (
-            parser.get_method() == b"GET"
+            parser.get_method() in {b"GET", b"HEAD"}
             and not parser.should_upgrade()
             and not self.expect_100_continue
             and not self.serving

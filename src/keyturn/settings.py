@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import re
 import sys
 from dataclasses import dataclass
@@ -188,6 +189,7 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--trusted-proxies",
+        type=_proxies,
         metavar="ADDRESSES",
         default=default("TRUSTED_PROXIES"),
         help="addresses of proxies whose X-Forwarded-For is believed, separated by commas",
@@ -275,6 +277,20 @@ def _url(text: str) -> str:
     ):
         raise argparse.ArgumentTypeError(f"{text!r} is not a URL like https://keyturn.example.com")
     return text.rstrip("/")
+
+
+def _proxies(text: str) -> str:
+    """Addresses and networks; a name among them would be believed by nobody, in silence."""
+    found = [each.strip() for each in text.split(",")]
+    for each in found:
+        try:
+            ipaddress.ip_network(each)
+        except ValueError:
+            if found != ["*"]:
+                raise argparse.ArgumentTypeError(
+                    f"{each!r} is neither an address, such as 127.0.0.1, nor a network, such as 10.1.2.0/24"
+                ) from None
+    return ",".join(found)
 
 
 def _ssh_url(text: str) -> str:

@@ -101,3 +101,22 @@ def test_a_refusal_says_its_reason_in_a_header(site: Site, client: Client) -> No
     assert client.get("/verify").header("x-keyturn-reason") == "missing"
     assert client.get("/verify", token="undefined").header("x-keyturn-reason") == "malformed"
     assert client.get("/verify?token=x").header("x-keyturn-reason") == "bad_request"
+
+
+def test_a_refusal_has_its_body_as_a_header_too_for_proxies_that_read_nothing_else(site: Site, client: Client) -> None:
+    account = site.account()
+    acting = site.login(account)
+    narrow = site.secret(account, Kind.AUTHORIZATION, scopes=("read",))
+    dead = site.mint(account, Kind.AUTHORIZATION, description='夜 🌙 \\ " %0d%0a' + "🌙" * 280)
+    client.delete(f"/oauth/authorizations/{dead.grant.id}", token=acting)
+    for path, token in (
+        ("/verify", None), ("/verify", "x"), ("/verify", acting[:-1] + "x"), ("/verify?scope=write", narrow),
+        ("/verify?scope=x", narrow), ("/verify", dead.secret),
+    ):  # fmt: skip
+        reply = client.get(path, token=token)
+        header = (reply.header("x-keyturn-refusal") or "").encode("latin-1")
+        assert header + b"\n" == reply.body, reply
+        assert len(header) < 4000  # together with the others it fits into 8 KiB, which nginx is told to read
+        assert reply.status in (400, 401, 403)
+    assert "🌙" in header.decode()
+    assert client.get("/verify", token=acting).header("x-keyturn-refusal") is None

@@ -35,14 +35,12 @@ async def verify(face: Face, asgi: Scope, _receive: Receive, send: Send) -> None
             generation = verified.generation()
     principal = _admit(face, asgi, face.verify_limit)
     if isinstance(principal, Answer):
-        principal.headers.append(("X-Keyturn-Reason", principal.body.get("reason", principal.body["id"])))
-        await call.send_answer(asgi, send, principal)
+        await call.send_answer(asgi, send, _told_to_proxies(principal))
         return
     if query:
         answer = _short_of_scope(face, asgi, principal, query)
         if answer is not None:
-            answer.headers.append(("X-Keyturn-Reason", answer.body.get("reason", answer.body["id"])))
-            await call.send_answer(asgi, send, answer)
+            await call.send_answer(asgi, send, _told_to_proxies(answer))
             return
     expires_at = iso(principal.expires_at)
     scopes = " ".join(principal.scopes)
@@ -125,6 +123,16 @@ def _short_of_scope(face: Face, asgi: Scope, principal: Principal, query: bytes)
         face.refused(asgi, lacking, principal)
         return refuse.deny(lacking, forbidden=True)
     return None
+
+
+def _told_to_proxies(refusal: Answer) -> Answer:
+    """The refusal, with its reason as a header, and its body as well: nginx reads nothing else of an auth_request."""
+    whole = encode(refusal.body).strip().decode("latin-1")  # its bytes, as headers are written
+    refusal.headers += [
+        ("X-Keyturn-Reason", refusal.body.get("reason", refusal.body["id"])),
+        ("X-Keyturn-Refusal", whole),
+    ]
+    return refusal
 
 
 def _header(text: str) -> bytes:
