@@ -35,6 +35,12 @@ def decide(url: str, account: Account, decision: str = "approve") -> str:
         return page.text
 
 
+def sign_in(browser: requests.Session, url: str, account: Account) -> None:
+    """Signs in at a server's address, as a browser would."""
+    page = _submit(browser, browser.get(f"{url}/sign-in"), email=account.email, password=account.password)
+    assert page.status_code == 200, page.text
+
+
 def _submit(browser: requests.Session, page: requests.Response, **fields: str) -> requests.Response:
     assert page.status_code == 200, page.text
     form = FORM.search(page.text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -12,38 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.conftest import Result, Server, environment, run
 from tests.support.gits import Checkout, checkout, pusher
+from tests.support.tls import Authority, openssl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import requests
-
-
-def openssl(*words: str) -> None:
-    """Runs it."""
-    subprocess.run(["openssl", *words], check=True, capture_output=True)
-
-
-class Authority:
-    """A certificate authority of a test's own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.file, self._key = folder, folder / "ca.pem", folder / "ca.key"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-                "/CN=An authority", "-keyout", str(self._key), "-out", str(self.file))  # fmt: skip
-
-    def issue(self, serial: int, certificate: Path, key: Path) -> None:
-        """A certificate for localhost, with its key, over what is there."""
-        asked, made, extra = self.folder / "asked", self.folder / "made", self.folder / "extra"
-        extra.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-        new = self.folder / "new.key"
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost", "-keyout",
-                str(new), "-out", str(asked))  # fmt: skip
-        openssl("x509", "-req", "-in", str(asked), "-CA", str(self.file), "-CAkey", str(self._key), "-set_serial", str(serial),
-                "-days", "2", "-extfile", str(extra), "-out", str(made))  # fmt: skip
-        made.replace(certificate)
-        new.replace(key)
 
 
 @pytest.fixture(scope="module")

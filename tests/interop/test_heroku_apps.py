@@ -11,9 +11,9 @@ import heroku3
 import heroku3.api
 import pytest
 from tests.conftest import Cli, Result, Server, run
-from tests.git.test_git_tls import Authority
 from tests.interop.conftest import HERE, Heroku
 from tests.support.gits import NOBODY, Checkout, checkout
+from tests.support.tls import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
