@@ -43,6 +43,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a second for everything."""
     monkeypatch.setattr("keyturn.heads.PATIENCE", 0.5)
     monkeypatch.setattr("keyturn.doors.PATIENCE", 0.5)
+    monkeypatch.setattr("keyturn.doors.IDLE", 0.5)
 
 
 @asynccontextmanager
