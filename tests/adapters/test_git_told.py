@@ -217,3 +217,22 @@ def test_where_looking_costs_more_than_asking_nothing_is_kept(git: Git) -> None:
     run(path, "pack-refs", "--all")
     settle(path)
     assert None not in state_of("/", str(path))
+
+
+def test_no_more_folders_are_looked_at_than_refs(git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of 250 characters makes a hundred of them; all who wait for the event loop would wait for each."""
+    path = git.path(APP)
+    for number in range(5):
+        (path / f"refs/heads/{number}/{'a/' * 100}").mkdir(parents=True)
+    settle(path)
+    looks = 0
+    real = os.scandir
+
+    def counting(folder: str) -> object:
+        nonlocal looks
+        looks += 1
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", counting)
+    assert state_of("/", str(path)) == (None, None)
+    assert looks <= LOOSE

@@ -18,7 +18,7 @@ Amend = Callable[[bytes], bytes | None]
 SETTLED: Final = 3.0
 """Seconds since the last touch, after which another cannot fall into the same tick: FAT's is two seconds."""
 LOOSE: Final = 200
-"""Refs in files of their own beyond which looking at each costs more than it spares."""
+"""Refs in files of their own, and folders of them, beyond which looking at each costs more than it spares."""
 KEPT: Final = 16 << 20
 """Bytes of all that are."""
 
@@ -117,6 +117,8 @@ def state_of(program: str, repository: str | None) -> State:
             latest = max(latest, changed)
             with os.scandir(folder) as entries:
                 for entry in entries:
+                    if len(refs) > 3 * LOOSE or len(folders) > LOOSE:
+                        return State(None, None)
                     if entry.is_dir():
                         folders.append(entry.path)
                         refs.append(entry.inode())
@@ -124,8 +126,6 @@ def state_of(program: str, repository: str | None) -> State:
                     found = entry.stat()
                     refs += found.st_mtime_ns, found.st_ino, found.st_size
                     latest = max(latest, found.st_mtime_ns)
-                    if len(refs) > 3 * LOOSE:
-                        return State(None, None)
     except OSError:  # changing under our eyes
         return State(None, None)
     return State(tuple(fixed), tuple(refs) if latest < settled else None)
