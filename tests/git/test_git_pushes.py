@@ -290,6 +290,16 @@ def test_a_name_that_a_terminal_would_not_show_as_it_is_is_refused(ada: Pusher, 
     assert ada.refs() == {}
 
 
+def test_a_name_of_many_parts_is_refused(ada: Pusher, work: Checkout) -> None:
+    """Each is a folder on the server's disk, and counted by nobody."""
+    deep = "refs/heads/" + "a/" * 13
+    done = work.git("push", ada.url(), f"main:{deep}b/c", check=False)
+    assert "remote: A ref's name has 16 parts at most, between slashes." in done.err
+    assert ada.refs() == {}
+    work.git("push", ada.url(), f"main:{deep}b")
+    assert list(ada.refs()) == [f"{deep}b"]
+
+
 def test_a_name_that_is_no_text_is_refused(ada: Pusher, work: Checkout) -> None:
     """Two of them would look alike to the operator's rule and in the trail."""
     command: list[str | bytes] = ["git", "-C", str(work.folder), "push", ada.url(), b"main:refs/heads/\xff\xfe"]

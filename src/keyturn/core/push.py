@@ -25,6 +25,8 @@ AN_HOUR: Final = 3600
 """Pushes of an account."""
 LONGEST_NAME: Final = 250
 """Characters of a ref's name."""
+MOST_PARTS: Final = 16
+"""Parts of it, between slashes: git makes a folder of each but the last, which takes as much of the disk as a ref."""
 
 # Where refs may be: the rest of refs/ is the server's own, or means something to some git.
 PLACES: Final = ("refs/heads/", "refs/tags/", "refs/notes/")
@@ -68,6 +70,8 @@ def what_is_wrong(changes: Sequence[Change], most: int = MOST_REFS) -> str | Non
             return f"Only branches, tags and notes can be pushed, not {change.ref[:LONGEST_NAME]!r}."
         if len(change.ref) > LONGEST_NAME or not change.ref.isprintable():
             return f"A ref's name has {LONGEST_NAME} printable characters at most."
+        if change.ref.count("/") >= MOST_PARTS:
+            return f"A ref's name has {MOST_PARTS} parts at most, between slashes."
         if "\\" in change.ref:  # stands for a byte; git itself lets no backslash into a name
             return "A ref's name must be UTF-8."
     return None
