@@ -49,6 +49,7 @@ class _Polite:
     def __init__(self, protocol: BoundedHeads, cycle: RequestResponseCycle) -> None:
         self._protocol, self._cycle = protocol, cycle
         self._transport: Any = cycle.transport
+        self.write = cycle.transport.write
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
