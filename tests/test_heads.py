@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,10 +13,10 @@ import uvloop
 from tests.support import loops
 from uvicorn.server import ServerState
 
-from keyturn.heads import LONGEST, BoundedHeads
+from keyturn.heads import LONGEST, WAITING, BoundedHeads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from starlette.types import Receive, Scope, Send
 
@@ -32,6 +33,120 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     raw = b"%d %d" % (sum(len(value) for _, value in scope["headers"]), size)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(raw))]})
     await send({"type": "http.response.body", "body": raw})
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Held:
+    """A server whose answers wait until they are let go, one by one, and a client of it."""
+
+    def __init__(self) -> None:
+        self.turns = asyncio.Semaphore(0)
+        self.begun, self.over, self.gone = 0, 0, 0
+        self.protocol: BoundedHeads
+
+    async def app(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        self.begun += 1
+        try:
+            await self.turns.acquire()
+            while (message := await receive())["type"] != "http.disconnect":
+                if message.get("more_body"):
+                    continue
+                await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+                await send({"type": "http.response.body", "body": b""})
+                return
+            self.gone += 1
+        finally:
+            self.over += 1
+
+    @asynccontextmanager
+    async def reached(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        config = uvicorn.Config(self.app, http=BoundedHeads, interface="asgi3", lifespan="off", log_config=None)
+        config.load()
+
+        def make() -> BoundedHeads:
+            self.protocol = BoundedHeads(config, ServerState(), {})
+            return self.protocol
+
+        server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            server.close()
+
+    async def until(self, true: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not true():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture(params=[None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def factory(request: pytest.FixtureRequest) -> object:
+    return request.param
+
+
+def test_nothing_is_read_while_requests_wait_for_answers(factory: Any) -> None:
+    """Each of which lets one more piece in, in uvicorn: thousands of small requests."""
+
+    async def work() -> None:
+        held = Held()
+        async with held.reached() as (reader, writer):
+            writer.write(REQUEST * 3)
+            await held.until(lambda: len(held.protocol.pipeline) == 2)
+            writer.write(REQUEST * 3)
+            held.turns.release()
+            await held.until(lambda: held.begun == 2)
+            await asyncio.sleep(0.1)
+            assert len(held.protocol.pipeline) == 1
+            for _ in range(5):
+                held.turns.release()
+            await held.until(lambda: held.over == 6)
+            writer.write_eof()
+            assert (await reader.read()).count(b"HTTP/1.1 200 OK") == 6
+
+    loops.run(work(), factory)
+
+
+def test_the_last_of_the_requests_that_wait_gets_a_body_that_comes_late(factory: Any) -> None:
+    async def work() -> None:
+        held = Held()
+        async with held.reached() as (reader, writer):
+            writer.write(REQUEST + b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc")
+            await held.until(lambda: len(held.protocol.pipeline) == 1)
+            writer.write(b"def" + REQUEST)
+            for _ in range(3):
+                held.turns.release()
+            await held.until(lambda: held.over == 3)
+            writer.write_eof()
+            assert (await reader.read()).count(b"HTTP/1.1 200 OK") == 3
+
+    loops.run(work(), factory)
+
+
+def test_who_sends_more_requests_than_may_wait_is_cut_off(factory: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        held = Held()
+        async with held.reached() as (reader, writer):
+            writer.write(REQUEST * (WAITING + 1))
+            await held.until(lambda: len(held.protocol.pipeline) == WAITING)
+            held.turns.release()
+            assert (await reader.read(1 << 16)).count(b"HTTP/1.1 200 OK") == 1
+            await held.until(lambda: not held.protocol.flow.read_paused or len(held.protocol.pipeline) < WAITING)
+            writer.write(REQUEST * 3 * WAITING)
+            for _ in range(5 * WAITING):
+                held.turns.release()
+            with suppress(ConnectionError):
+                while await reader.read(1 << 16):
+                    pass
+            await held.until(lambda: held.over == held.begun)
+            assert len(held.protocol.pipeline) <= WAITING
+            assert held.begun <= 2 * WAITING + 2
+
+    loops.run(work(), factory)
+    assert not caplog.records
 
 
 async def answer(pieces: Iterator[bytes]) -> bytes:

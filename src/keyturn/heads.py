@@ -1,19 +1,21 @@
-"""Requests' heads of a bounded size and in bounded time: uvicorn's httptools protocol reads request lines, headers and
-trailers without end, and waits for them for ever.
+"""Requests' heads of a bounded size and number and in bounded time: uvicorn's httptools protocol reads request lines, headers
+and trailers without end, as many requests at a time as are sent, and waits for them for ever.
 
-A head that never ends costs memory, and time that grows with the square of its length, before anybody is proven; one that
-never comes costs a connection.
+A head that never ends costs memory, and time that grows with the square of its length, before anybody is proven; requests
+that wait for one another's answers cost a hundred times the memory that they were sent in; one that never comes costs a
+connection.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sized
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -21,6 +23,8 @@ LONGEST: Final = 64 * 1024
 """Bytes of a head past its first piece, which is what one read from the socket gives: at most 256 KiB."""
 PATIENCE: Final = 20.0
 """Seconds for a head, from the connection or from its first byte; what is sent after an answer has as long."""
+WAITING: Final = 128
+"""Requests of one connection that wait for the answers to those before them: of what is sent so by the few who do."""
 UNREAD: Final = 120.0
 """Seconds that a client may leave what it is sent unread: longer than git's own patience, which says why."""
 FAREWELL: Final = 5.0
@@ -64,13 +68,28 @@ class _Polite:
             self._transport.close()
 
 
+class _Flow(FlowControl):
+    """uvicorn's, which reads on only when no request waits: it would after every answer, and faster than it answers."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        """Unless there is enough to do."""
+        if not self._waiting:
+            super().resume_reading()
+
+
 class BoundedHeads(HttpToolsProtocol):
-    """uvicorn's protocol, which closes the connection when too much comes without an end of the head or any body, and
-    when a head does not come in time; and which closes in peace.
+    """uvicorn's protocol, which closes the connection when too much comes without an end of the head or any body, when too
+    many requests come before they can be answered, and when a head does not come in time; and which closes in peace.
     """
 
     left: Callable[[], None] | None = None
     """Called when the connection is over."""
+    _done = False
+    """Nothing, or nothing more, is to be done for the request whose pieces come."""
     _in_head = False
     _stepped = False
     _without_step = 0
@@ -87,6 +106,7 @@ class BoundedHeads(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there, who has something to say."""
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
         self._deadline = self.loop.call_later(PATIENCE, self._late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -146,6 +166,11 @@ class BoundedHeads(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its head is there."""
         self.head_came()
+        # after the last answer, which said so, nothing is done [RFC 9112, 9.6]
+        self._done = self.transport.is_closing() or len(self.pipeline) >= WAITING
+        if self._done:
+            self.transport.close()
+            return
         super().on_headers_complete()
         cycle: Any = self.cycle
         cycle.transport = _Polite(self, cycle)
@@ -174,9 +199,11 @@ class BoundedHeads(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of its body."""
         self._stepped = True
-        super().on_body(body)
+        if not self._done:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of it is there."""
         self._stepped = True
-        super().on_message_complete()
+        if not self._done:
+            super().on_message_complete()

@@ -29,8 +29,6 @@ class Quick(BoundedHeads):
     verified: Verified | None = None
     proxies: ProxyHeadersMiddleware | None = None
     """Who is believed whom a request comes from; None: nobody."""
-    _answered = False
-    """Nothing more is to be done for the request whose pieces come."""
     _at_once = 0
 
     def data_received(self, data: bytes) -> None:
@@ -40,16 +38,11 @@ class Quick(BoundedHeads):
 
     def on_headers_complete(self) -> None:
         """Its head is there."""
-        if self.transport.is_closing():  # the answer before it was the last, and said so [RFC 9112, 9.6]
-            self.head_came()
-            self._answered = True
-            return
-        self._answered = False
         if self.url == b"/verify" and self.verified is not None and self._is_plain():
             answer = self.verified.answer(self.headers, self._address())
             if answer is not None:
                 self.head_came()
-                self._answered = True
+                self._done = True
                 self._at_once += 1
                 self._write(*answer)
                 return
@@ -88,18 +81,6 @@ class Quick(BoundedHeads):
         if self.proxies is not None:
             run(self.proxies(scope, nothing, nothing))
         return scope["client"][0] if scope["client"] else ""
-
-    def on_body(self, body: bytes) -> None:
-        """A piece of its body, which is not read."""
-        self._stepped = True
-        if not self._answered:
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """All of it is there."""
-        self._stepped = True
-        if not self._answered:
-            super().on_message_complete()
 
 
 def run(work: Any) -> None:
