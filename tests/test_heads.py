@@ -149,6 +149,26 @@ def test_who_sends_more_requests_than_may_wait_is_cut_off(factory: Any, caplog: 
     assert not caplog.records
 
 
+def test_who_has_gone_is_told_to_the_request_that_is_served_whatever_waits_behind_it(
+    factory: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else it is served on, and fails at its answer."""
+
+    async def work() -> None:
+        held = Held()
+        async with held.reached() as (_, writer):
+            writer.write(REQUEST * 2)
+            await held.until(lambda: len(held.protocol.pipeline) == 1)
+            held.protocol.transport.abort()
+            await held.until(lambda: held.protocol.parser is None)
+            held.turns.release()
+            await held.until(lambda: held.over == 1)
+            assert (held.begun, held.gone) == (1, 1)
+
+    loops.run(work(), factory)
+    assert not caplog.records
+
+
 async def answer(pieces: Iterator[bytes]) -> bytes:
     """What the server sends until it closes, while the pieces are sent one by one for as long as it takes them."""
     config = uvicorn.Config(echo, http=BoundedHeads, lifespan="off", log_config=None)

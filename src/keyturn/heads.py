@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sized
 
+    from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 LONGEST: Final = 64 * 1024
@@ -96,6 +97,7 @@ class BoundedHeads(HttpToolsProtocol):
     _over = False
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
+    _served: RequestResponseCycle | None = None
 
     @property
     def serving(self) -> bool:
@@ -109,8 +111,15 @@ class BoundedHeads(HttpToolsProtocol):
         self.flow = _Flow(transport, self.pipeline)
         self._deadline = self.loop.call_later(PATIENCE, self._late)
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._served = cycle
+        super()._start_asgi_task(cycle, app)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
+        if self._served is not None and not self._served.response_complete:  # uvicorn tells the latest request alone
+            self._served.disconnected = True
+            self._served.message_event.set()
         super().connection_lost(exc)
         for timer in (self._deadline, self._unread):
             if timer is not None:
