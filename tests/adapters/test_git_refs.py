@@ -111,8 +111,6 @@ ASKED: dict[str, Callable[[Repository], object]] = {
     "packed refs with an empty line behind all": lambda it: _packed(it, "\n"),
     "an object whose file is damaged": lambda it: _damage(it, "damaged"),
     "a setting of the operator's": lambda it: it.run("config", "transfer.hideRefs", "refs/heads/side"),
-    "a shallow repository": lambda it: (it.path / "shallow").write_text(it.run("rev-parse", "main") + "\n"),
-    "objects that are lent from elsewhere": lambda it: (it.path / "objects/info/alternates").write_text("/nowhere\n"),
     "new objects in a pack": lambda it: (it.run("update-ref", "refs/heads/main", it.commit("next")), it.run("gc", "--quiet")),
     "more new objects than one looks at": lambda it: [
         it.run("update-ref", f"refs/heads/b{number}", it.commit(str(number))) for number in range(NEW + 1)

@@ -72,6 +72,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "another HEAD": lambda path: run(path, "symbolic-ref", "HEAD", "refs/heads/side/branch"),
     "another setting": lambda path: run(path, "config", "transfer.hideRefs", "refs/heads/side"),
     "a ref that is written in place": lambda path: (path / "refs/heads/main").write_text(commit(path, "3") + "\n"),
+    "a history that is cut off": lambda path: (path / "shallow").write_text(run(path, "rev-parse", "main") + "\n"),
     "objects lent from elsewhere": lambda path: (path / "objects/info/alternates").write_text("/nowhere\n"),
     "a repository that is gone": shutil.rmtree,
 }

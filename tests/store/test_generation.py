@@ -44,8 +44,7 @@ def test_what_the_look_up_reads_is_what_is_watched() -> None:
     names = {"t": "tokens", "g": "grants", "a": "accounts"}
     read = {(names[table], column) for table, column in re.findall(r"\b([tga])\.(\w+)", FIND_BY_DIGEST)}
     watched = {(table, column) for table, columns in READ.items() for column in columns}
-    # a promotion is still watched, though since then no token tells of it (docs/decisions/0021): it is too rare to matter
-    assert read == watched - {("accounts", "admin")}
+    assert read == watched
 
 
 @pytest.mark.parametrize(

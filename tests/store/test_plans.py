@@ -211,7 +211,7 @@ READ_THROUGH = {
 
 
 ONE_ROW = ("SCAN setup_links", "SCAN generation", "SCAN CONSTANT ROW")
-"""Where there is nothing to read through; the second is what triggers count up (migrations 0008, 0012)."""
+"""Where there is nothing to read through; the second is what triggers count up (migration 0008)."""
 
 
 class Plans:

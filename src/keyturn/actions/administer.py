@@ -182,9 +182,8 @@ def set_admin(env: Env, by: By, account_id: str, *, admin: bool) -> Account:
     """Makes the account an administrator's, or takes that back.
 
     Whoever becomes one signs in anew: a session of before may be in other hands, to which it was worth less. Tokens of before
-    live on and gain nothing (prove.administrator). Where the
-    policy asks administrators for a second factor that it has not, that session sets one up first. Raises Refused,
-    NotFound, Invalid for oneself and for a suspended account.
+    live on and gain nothing (prove.administrator). Where the policy asks administrators for a second factor that it has not,
+    that session sets one up first. Raises Refused, NotFound, Invalid for oneself and for a suspended account.
     """
     with env.store.writing() as tx:
         actor, account = _target(env, tx, by, account_id)

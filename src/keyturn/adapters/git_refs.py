@@ -26,8 +26,6 @@ _ODD: Final = re.compile(rb"[\0-\x20\x7f~^:?*\[\\]|\.\.|@\{|/\.|\.lock(/|$)|\.$"
 _OBJECT: Final = re.compile(rb"[0-9a-f]{40}")
 _SYMBOLIC: Final = re.compile(rb"ref: (refs/\S+)\n")
 _CHECKED_OUT: Final = re.compile(rb" symref=HEAD:([^ \n]+)")
-_MORE: Final = ("shallow", "objects/info/alternates")
-"""Files on which git's answer depends, too; in a repository that only we write to there are none."""
 _SORTS: Final = (b"commit", b"tag", b"tree", b"blob")
 _HEAD: Final = b"HEAD"
 _PEELED: Final = b"^{}"
@@ -44,7 +42,7 @@ class _Unsure(Exception):
 
 def amended(service: str, said: bytes, repository: str, config: bytes) -> bytes | None:
     """What git would say now in protocol 0, given that it ``said`` so before, with the same program and settings; None: it has
-    to be asked. ``config``: of a repository that hides no ref and tells nothing but its refs.
+    to be asked. ``config``: of a repository that hides no ref; where refs or objects are kept elsewhere, git_told comes before.
     """
     try:
         lines, capabilities = _read(said)
@@ -82,7 +80,7 @@ class _Refs:
     def __init__(self, repository: str, config: bytes) -> None:
         """Raises OSError; _Unsure."""
         self._repository = repository
-        if _content(f"{repository}/config") != config or any(os.path.exists(f"{repository}/{name}") for name in _MORE):  # noqa: PTH110
+        if _content(f"{repository}/config") != config:
             raise _Unsure
         # the loose ones first: whoever packs one writes it down there before its file goes
         self._loose = self._of_files()

@@ -22,9 +22,8 @@ LOOSE: Final = 200
 KEPT: Final = 16 << 20
 """Bytes of all that are."""
 
-_FIXED: Final = ("config", "shallow")
-_ELSEWHERE: Final = ("commondir", "objects/info/alternates", "reftable")
-"""With one of these its refs, or those of others that git tells of, are in files that nobody looks at here."""
+_ELSEWHERE: Final = ("commondir", "objects/info/alternates", "reftable", "shallow")
+"""With one of these git tells of more than the repository's own refs, or has them in files that nobody looks at here."""
 _MOVING: Final = ("HEAD", "packed-refs")
 
 
@@ -97,14 +96,12 @@ def state_of(program: str, repository: str | None) -> State:
     # the file system's clock is the one that counts, and this machine's is near enough to it
     settled = time.time_ns() - int(SETTLED * 1e9)
     try:
-        fixed, latest = [os.stat(program).st_mtime_ns], 0  # noqa: PTH116 - quicker
+        fixed = [os.stat(program).st_mtime_ns]  # noqa: PTH116 - quicker
         if repository is None:
             return State(tuple(fixed), ())
         if any(os.path.exists(f"{repository}/{name}") for name in _ELSEWHERE):  # noqa: PTH110
             return State(None, None)
-        for name in _FIXED:
-            latest = max(latest, _look(f"{repository}/{name}", fixed))
-        if latest >= settled:
+        if _look(f"{repository}/config", fixed) >= settled:
             return State(None, None)
         refs: list[int] = []
         latest = 0

@@ -145,7 +145,7 @@ tokens = Table(
     sqlite_with_rowid=False,
 )  # fmt: skip
 
-# One row. Its number grows whenever what a token answers may change; triggers see to that (migrations 0008, 0012).
+# One row. Its number grows whenever what a token answers may change; triggers see to that (migration 0008).
 generation = Table("generation", metadata, Column("number", BigInteger, nullable=False))
 
 # Who uses a token: its last few distinct addresses and agents.

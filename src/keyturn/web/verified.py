@@ -68,6 +68,14 @@ class Verified:
             self._generation = now
         return now
 
+    def _is_true(self) -> bool:
+        """Whether what is kept is what the store has."""
+        before = self._generation
+        try:
+            return self.generation() == before
+        except Unavailable:
+            return False
+
     def keep(
         self,
         presented: bytes,
@@ -105,8 +113,6 @@ class Verified:
         """What follows the status line and the server's own headers: the application's, and the body; None: the request has to
         be served like every other, and was not counted. ``address``: the client's.
         """
-        if not self._generation:
-            return None
         presented: bytes | None = None
         agent: bytes | None = None
         for name, value in headers:
@@ -118,16 +124,11 @@ class Verified:
                 agent = value
         if presented is None:
             return None
-        try:
-            self.generation()
-        except Unavailable:
-            return None
         key = sha256(presented).digest()
-        known = self._kept.get(key)
-        if known is None:
-            known = self._older.get(key)
-            if known is None:
-                return None
+        known = self._kept.get(key) or self._older.get(key)
+        if known is None or not self._is_true():
+            return None
+        if key not in self._kept:
             self._put(key, known)
         now = self._env.clock()
         if not known.since <= now < known.until:
