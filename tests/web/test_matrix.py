@@ -18,7 +18,7 @@ from keyturn.actions.env import By
 from keyturn.core import policy
 from keyturn.core.overrides import parse
 from keyturn.core.policy import DEFAULT, HOUR, ONE, REASON_OF, Effect, Event, Kind
-from keyturn.web.pages.visit import cookie_name
+from keyturn.web.pages.browser import cookie_name
 
 if TYPE_CHECKING:
     from tests.support.site import Site

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from keyturn.actions import closing
 from keyturn.core import address as mailbox
 from keyturn.web.pages import shown
-from keyturn.web.pages.visit import drop_cookie, message
+from keyturn.web.pages.browser import drop_cookie
+from keyturn.web.pages.visit import message
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -15,7 +15,8 @@ from keyturn.actions.authenticate import web_session
 from keyturn.actions.env import Invalid, Problem, Refused, Throttled
 from keyturn.core import lifecycle
 from keyturn.store.interface import Unavailable
-from keyturn.web.pages.visit import cookie_name, local_path, refusal, see_other, set_cookie
+from keyturn.web.pages.browser import cookie_name, set_cookie
+from keyturn.web.pages.visit import local_path, refusal, see_other
 
 if TYPE_CHECKING:
     from starlette.responses import Response

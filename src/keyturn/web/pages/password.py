@@ -12,8 +12,9 @@ from keyturn.core import policy
 from keyturn.core.policy import Effect, Event, Kind
 from keyturn.web import words
 from keyturn.web.pages import confirm, shown
+from keyturn.web.pages.browser import drop_cookie, set_cookie
 from keyturn.web.pages.sign_in import too_many
-from keyturn.web.pages.visit import drop_cookie, message, set_cookie
+from keyturn.web.pages.visit import message
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -12,7 +12,8 @@ from keyturn.core.policy import Event, Kind
 from keyturn.web import words
 from keyturn.web.api.resets import ASK, link
 from keyturn.web.pages import shown
-from keyturn.web.pages.visit import drop_cookie, message
+from keyturn.web.pages.browser import drop_cookie
+from keyturn.web.pages.visit import message
 
 if TYPE_CHECKING:
     from starlette.responses import Response

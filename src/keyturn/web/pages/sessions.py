@@ -12,7 +12,8 @@ from keyturn.actions import factors, preview, sessions
 from keyturn.core import policy
 from keyturn.core.policy import Event, Kind
 from keyturn.web.pages import agents, audit_words, shown, sign_in
-from keyturn.web.pages.visit import cookie_name, drop_cookie, see_other
+from keyturn.web.pages.browser import cookie_name, drop_cookie
+from keyturn.web.pages.visit import see_other
 
 if TYPE_CHECKING:
     from starlette.responses import Response

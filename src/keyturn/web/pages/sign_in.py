@@ -13,7 +13,8 @@ from keyturn.core import lifecycle, policy
 from keyturn.store.interface import Unavailable
 from keyturn.web import words
 from keyturn.web.pages import confirm, oauth_request
-from keyturn.web.pages.visit import cookie_name, drop_cookie, local_path, message, see_other, set_cookie
+from keyturn.web.pages.browser import cookie_name, drop_cookie, set_cookie
+from keyturn.web.pages.visit import local_path, message, see_other
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -21,7 +21,8 @@ from keyturn.core import recovery
 from keyturn.core.policy import Event
 from keyturn.web import qr, words
 from keyturn.web.pages import confirm, sessions, sign_in
-from keyturn.web.pages.visit import SET_UP, local_path, message, see_other, set_cookie
+from keyturn.web.pages.browser import set_cookie
+from keyturn.web.pages.visit import SET_UP, local_path, message, see_other
 
 if TYPE_CHECKING:
     from keyturn.actions.factors import Added, CodesSetup

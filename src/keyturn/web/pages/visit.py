@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.responses import HTMLResponse, RedirectResponse
 
@@ -35,6 +34,18 @@ from keyturn.web import words
 from keyturn.web.answer import Answer
 from keyturn.web.call import read_body, send_answer
 from keyturn.web.face import address, agent
+from keyturn.web.pages.browser import (
+    binding,
+    cookie_name,
+    drop_cookie,
+    form_id,
+    form_token,
+    is_foreign,
+    read_cookies,
+    read_flash,
+    set_cookie,
+    signature,
+)
 from keyturn.web.templating import templates
 
 if TYPE_CHECKING:
@@ -133,7 +144,7 @@ class Visit:
         """303 to ``path``, which then says ``text``; no secret may be in it, for it goes through a cookie."""
         response = see_other(path)
         packed = json.dumps([tone, text[:FLASH_LONGEST]]).encode()
-        value = base64.urlsafe_b64encode(_signature(self.browser, packed) + packed).decode()
+        value = base64.urlsafe_b64encode(signature(self.browser, packed) + packed).decode()
         set_cookie(self.face, response, "flash", value, seconds=60)
         return response
 
@@ -181,25 +192,6 @@ def local_path(text: str) -> str:
     local = text.startswith("/") and not text.startswith("//")
     plain = text.isascii() and text.isprintable() and "\\" not in text
     return text if local and plain else "/"
-
-
-def cookie_name(face: Face, what: str) -> str:
-    """Over TLS the __Host- prefix [RFC 6265bis 4.1.3.2]; without, the port, since a machine's ports share their
-    cookies.
-    """
-    return f"__Host-keyturn_{what}" if face.https else f"keyturn_{what}_{urlsplit(face.public_url).port or 80}"
-
-
-def set_cookie(face: Face, response: Response, what: str, value: str, *, seconds: int | None = None) -> None:
-    """Sets one of our cookies; until the browser closes when no ``seconds`` are given."""
-    response.set_cookie(
-        cookie_name(face, what), value, max_age=seconds, path="/", secure=face.https, httponly=True, samesite="lax"
-    )
-
-
-def drop_cookie(face: Face, response: Response, what: str) -> None:
-    """Removes one of our cookies."""
-    response.delete_cookie(cookie_name(face, what), path="/", secure=face.https, httponly=True, samesite="lax")
 
 
 class Page:
@@ -370,62 +362,3 @@ def _forged(visit: Visit) -> Response:
 def is_restricted(principal: Principal | None) -> bool:
     """Whether the session may only set up a second factor."""
     return principal is not None and ENROL in principal.scopes
-
-
-def read_flash(value: str, browser: str) -> tuple[tuple[str, str], ...]:
-    """What the page before has to say, where it was this server that wrote it, for this browser."""
-    try:
-        raw = base64.urlsafe_b64decode(value)
-    except ValueError:
-        return ()
-    if not hmac.compare_digest(raw[:32], _signature(browser, raw[32:])):
-        return ()
-    tone, text = json.loads(raw[32:])
-    return ((tone, text),)
-
-
-def _signature(browser: str, packed: bytes) -> bytes:
-    return hmac.new(browser.encode(), b"flash:" + packed, hashlib.sha256).digest()
-
-
-def binding(browser: str, session: str) -> str:
-    """What forms are bound to: the browser's own random cookie and the session's id, which stays the same when the
-    session's secret is renewed.
-    """
-    return hmac.new(browser.encode(), b"form:" + session.encode(), hashlib.sha256).hexdigest()
-
-
-def form_token(bound: str, identity: str) -> str:
-    """What a form carries: its own random id (hexadecimal), and the proof that we made it for this browser and session."""
-    return f"{identity}.{hmac.new(bound.encode(), identity.encode(), hashlib.sha256).hexdigest()}"
-
-
-def form_id(bound: str, given: str) -> str | None:
-    """The id in a form's token; None when the token was not made here for this browser and session."""
-    identity = given.partition(".")[0]
-    good = hmac.compare_digest(given.encode(), form_token(bound, identity).encode())
-    return identity if good else None
-
-
-def is_foreign(face: Face, scope: Scope) -> bool:
-    """Whether the browser says that the form came from another site, or hides from where."""
-    headers = dict(scope["headers"])
-    if headers.get(b"sec-fetch-site", b"same-origin") not in (b"same-origin", b"none"):
-        return True
-    origin = headers.get(b"origin")
-    if origin is None:
-        return False
-    ours = {headers.get(b"host", b"").decode("latin-1"), urlsplit(face.public_url).netloc}
-    # cut by hand: what strangers send need not be a URL
-    return origin.decode("latin-1").partition("://")[2] not in ours
-
-
-def read_cookies(scope: Scope) -> dict[str, str]:
-    """The request's cookies [RFC 6265 5.4]; the first of a name counts."""
-    cookies: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            for part in value.decode("latin-1").split(";"):
-                key, _, text = part.strip().partition("=")
-                cookies.setdefault(key, text)
-    return cookies
