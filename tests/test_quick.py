@@ -387,7 +387,27 @@ def test_no_more_is_kept_than_may_be(place: Place) -> None:
     tokens = [place.secret(account) for _ in range(5)]
     order = (0, 1, 0, 2, 0, 3, 0, 4, 0, 1)  # the first is asked for all the time, and so stays
     place.said(*(asked(tokens[each]) for each in order))
-    assert place.hits == 4
+    assert place.hits == 5
+    assert len(place.memory._kept | place.memory._older) <= place.most
+
+
+def test_what_is_asked_for_no_more_makes_room_after_a_while(place: Place) -> None:
+    account = place.account()
+    place.most = 2
+    old, new = (place.secret(account) for _ in range(2))
+
+    async def work() -> None:
+        async with place.served() as port:
+            await converse(port, (asked(old), asked(old), asked(new), asked(new)))
+            assert place.hits == 2
+            await converse(port, (asked(old),) * 2)  # the older half
+            assert place.hits == 4
+            place.clock.advance(seconds=61)
+            third = place.secret(account)
+            await converse(port, (asked(third), asked(third), asked(old)))
+            assert place.hits == 5
+
+    place.loop.run(work())
 
 
 def test_no_secret_is_kept(place: Place) -> None:

@@ -9,7 +9,7 @@ numbered like every other. Good answers alone are kept, and under a hash of what
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -28,8 +28,13 @@ if TYPE_CHECKING:
 
     Headers = Iterable[tuple[bytes, bytes]]
 
-MOST: Final = 10_000
+MOST: Final = 6_000
 """Answers, of about a kilobyte each."""
+TURN: Final = timedelta(minutes=1)
+"""For so long at least the older half stays when there is no room: where more tokens are in use than can be kept, taking each in
+and putting another out would cost more than it spares.
+"""
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -56,6 +61,7 @@ class Verified:
         # what was asked for of late, and what was before that: the latter makes room
         self._kept: dict[bytes, _Answer] = {}
         self._older: dict[bytes, _Answer] = {}
+        self._turned = _NEVER
         self._generation = 0
 
     def generation(self) -> int:
@@ -90,11 +96,11 @@ class Verified:
         ``generation`` or later: its headers ``before`` those that every response carries, those of the token's ``life`` after
         them, and its body.
         """
-        if generation != self._generation or self._env.policy.soft_expiry:
+        if generation != self._generation or self._env.policy.soft_expiry or not self._has_room(now):
             return
         changes = (principal.expires_at, lifecycle.warning_from(principal.created_at, principal.expires_at))
         until = min((moment for moment in changes if moment is not None and moment > now), default=_FOREVER)
-        self._put(sha256(presented).digest(), _Answer(
+        self._kept[sha256(presented).digest()] = _Answer(
             principal.account_id,
             principal.token_id,
             now,
@@ -102,12 +108,16 @@ class Verified:
             spelled(before),
             spelled(life),
             bytes(memoryview(body)),  # a copy: the encoder's own has room to spare
-        ))  # fmt: skip
+        )
 
-    def _put(self, key: bytes, answer: _Answer) -> None:
-        if len(self._kept) >= self._most // 2:
-            self._kept, self._older = {}, self._kept
-        self._kept[key] = answer
+    def _has_room(self, now: datetime) -> bool:
+        """Whether another may be kept; makes room once in a while."""
+        if len(self._kept) < self._most // 2:
+            return True
+        if abs(now - self._turned) < TURN:
+            return False
+        self._kept, self._older, self._turned = {}, self._kept, now
+        return True
 
     def answer(self, headers: Sequence[tuple[bytes, bytes]], address: str) -> tuple[bytes, bytes] | None:
         """What follows the status line and the server's own headers: the application's, and the body; None: the request has to
@@ -128,11 +138,11 @@ class Verified:
         known = self._kept.get(key) or self._older.get(key)
         if known is None or not self._is_true():
             return None
-        if key not in self._kept:
-            self._put(key, known)
         now = self._env.clock()
         if not known.since <= now < known.until:
             return None
+        if key not in self._kept and self._has_room(now):
+            self._kept[key] = known
         remaining, wait = self._limit.take(known.account_id, now.timestamp())
         if wait:
             return None
